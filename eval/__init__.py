@@ -1,0 +1,1 @@
+"""Score Citewire on gold questions: ``python -m eval``."""

@@ -1,0 +1,250 @@
+"""The eval script: open or build an index, ask all gold questions, print and write a report.
+
+Holds: a mistake of the person's is one line and exit code 2; nothing heavy is imported for --help.
+Computes no score itself.
+"""
+
+import hashlib
+import sys
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+import typer
+
+if TYPE_CHECKING:
+    from eval.ask import Asker, Outcome
+    from eval.questions import Question
+    from index.embed import Encoder
+    from qa.api import Config
+    from qa.read import Reader
+
+GOLD = Path(__file__).parent / "gold"
+SAMPLE = Path(__file__).parent / "articles"
+PACKAGES = ("citewire", "torch", "transformers", "sentence-transformers", "faiss-cpu", "numpy")
+NO_PLOT = 'No plot: matplotlib is not installed; pip install "citewire[plot]", or pass --no-plot.'
+
+app = typer.Typer(add_completion=False)
+
+
+class Arguments(TypedDict):
+    """What ``QA.from_articles`` takes besides places."""
+
+    config: "Config"
+    encoder: "Encoder"
+    reader: "Reader"
+
+
+class Search(StrEnum):
+    """Which searches find the passages."""
+
+    FUSED = "fused"
+    DENSE = "dense"
+    WORDS = "words"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models and settings under test; None is the default."""
+
+    encoder: str | None = None
+    reader: str | None = None
+    passages: int | None = None
+    max_tokens: int | None = None
+    search: Search = Search.FUSED
+    fitting: bool = False
+
+    def arguments(self) -> "Arguments":
+        """Give what ``QA.from_articles`` takes."""
+        from index.chunk import Chunking
+        from index.embed import SentenceTransformerEncoder
+        from qa.api import Config
+        from qa.confidence import Calibration
+        from qa.read import TransformersReader
+        from qa.retrieve import Fusion
+
+        config = Config(
+            passages=self.passages or Config().passages,
+            chunking=Chunking(self.max_tokens or Chunking().max_tokens),
+            fusion=Fusion(dense=self.search is not Search.WORDS, words=self.search is not Search.DENSE),
+            calibration=Calibration.by_margin() if self.fitting else None,
+        )
+        return {
+            "config": config,
+            "encoder": SentenceTransformerEncoder(self.encoder),
+            "reader": TransformersReader(self.reader),
+        }
+
+    def fingerprints(self) -> tuple[str, str]:
+        """Give the encoder's and the reader's."""
+        arguments = self.arguments()
+        return arguments["encoder"].fingerprint, arguments["reader"].fingerprint
+
+
+@app.command()
+def main(
+    *,
+    gold: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Gold questions: JSONL, or SQuAD .json; may be repeated. Default: the packaged ones."
+        ),
+    ] = None,
+    articles: Annotated[
+        Path | None,
+        typer.Option(help="The articles. Default: the packaged sample, or a SQuAD file's own paragraphs."),
+    ] = None,
+    index: Annotated[
+        Path | None, typer.Option(help="Where the index is kept. Default: a cache folder.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("eval-report"),
+    k: Annotated[int, typer.Option(min=1, help="Passages among which a right article is looked for.")] = 10,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw report.svg and report.png.")] = True,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Ask only so many questions, spread over all of them.")
+    ] = None,
+    passages: Annotated[int | None, typer.Option(min=1, help="Passages read for each question.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest passage; needs --index.")] = None,
+    search: Annotated[Search, typer.Option(help="Which searches find the passages.")] = Search.FUSED,
+    encoder: Annotated[str | None, typer.Option(help="Encoder: a folder or hub name.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Reader: a folder or hub name.")] = None,
+    fit_confidence: Annotated[
+        Path | None,
+        typer.Option(help="Fit the probability of being right to these questions; write it to this file."),
+    ] = None,
+) -> None:
+    """Ask the gold questions and report how right, how well cited and how fast the answers are."""
+    from index.errors import CitewireError
+
+    gold = gold or sorted(GOLD.glob("*.jsonl"))
+    try:
+        if fit_confidence:
+            _make_folder(fit_confidence.parent)
+        models = Models(encoder, reader, passages, max_tokens, search, fitting=fit_confidence is not None)
+        outcomes = _run(gold, articles, index, models, out=out, k=k, plot=plot, limit=limit)
+        if fit_confidence:
+            typer.echo(fit_to(outcomes, models, fit_confidence))
+    except CitewireError as error:
+        typer.echo(f"eval: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _run(
+    gold: list[Path],
+    articles: Path | None,
+    index: Path | None,
+    models: "Models",
+    *,
+    out: Path,
+    k: int,
+    plot: bool,
+    limit: int | None,
+) -> "list[Outcome]":
+    from importlib.util import find_spec
+
+    from platformdirs import user_cache_path
+
+    from eval.questions import load_gold, spread
+    from eval.report import build_report, table, write
+
+    _make_folder(out)
+    cache = user_cache_path("citewire") / "eval"
+    questions, corpus = load_gold(gold, articles, SAMPLE, cache)
+    if limit:
+        questions = spread(questions, limit)
+    index = index or index_path(corpus, cache)
+    qa = open_qa(corpus, index, models)
+    outcomes = _ask_all(qa, questions, corpus, k)
+    report = build_report(outcomes, qa.signature, k)
+    files = {"gold": [str(path) for path in gold], "articles": str(corpus), "index": str(index)}
+    settings = {**files, "k": k, "limit": limit}
+    typer.echo(table(report))
+    write(report, outcomes, out, settings=settings, versions=_versions())
+    if plot and not find_spec("matplotlib"):
+        typer.echo(NO_PLOT, err=True)
+    elif plot:
+        from eval.plot import draw
+
+        draw(report, out)
+    typer.echo(f"Written to {out.resolve()}")
+    return outcomes
+
+
+def index_path(corpus: Path, cache: Path) -> Path:
+    """Where the index over ``corpus`` is kept by default: the chat's for the sample, else in ``cache``."""
+    if corpus == SAMPLE:
+        from qa.api import sample_index_path
+
+        return sample_index_path()
+    key = hashlib.sha256(str(corpus.resolve()).encode()).hexdigest()[:16]
+    return cache / f"{corpus.name}-{key}.citewire"
+
+
+def open_qa(corpus: Path, index: Path, models: "Models") -> "Asker":
+    """Open the index over ``corpus``, or build it."""
+    from index.progress import Bar
+    from qa.api import QA
+
+    with Bar() as bar:
+        return QA.from_articles(corpus, index=index, report=bar, prune=True, **models.arguments())
+
+
+def fit_to(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
+    """Fit the confidence of ``models`` to questions that were just asked, and write it.
+
+    Follow-ups are left out: their mistakes are often the rewriting's.
+
+    :raises CitewireError: the questions were all answered right, or all wrong
+    """
+    from index.errors import CitewireError
+    from qa.confidence import Calibration, choose_threshold, fit
+
+    known = [(o, o.evidence) for o in outcomes if o.evidence and not o.question.history]
+    right = [o.right for o, _ in known]
+    try:
+        weights, bias = fit([evidence for _, evidence in known], right)
+    except ValueError as error:
+        raise CitewireError(str(error)) from error
+    encoder, reader = models.fingerprints()
+    fitted = Calibration(tuple(weights), bias, 0.0, reader, encoder)
+    confidences = [fitted.probability(evidence) for _, evidence in known]
+    threshold = choose_threshold(confidences, [o.question.answerable for o, _ in known])
+    replace(fitted, threshold=threshold).save(path)
+    return f"Fitted to {len(known)} questions, threshold {threshold:.3f}, written to {path}"
+
+
+def _ask_all(qa: "Asker", questions: "list[Question]", corpus: Path, k: int) -> "list[Outcome]":
+    from eval.ask import ask, warm_up
+
+    warm_up(qa)
+    with typer.progressbar(questions, label="Asking", file=sys.stderr) as bar:
+        return [ask(qa, question, corpus, k) for question in bar]
+
+
+def _make_folder(out: Path) -> None:
+    """Make the report's folder first, so that a wrong path does not cost a whole run."""
+    from index.errors import CitewireError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CitewireError(
+            f"expected a folder to write the report to, got {out}: {error.strerror}"
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m eval")

@@ -1,0 +1,175 @@
+"""Ask a gold question and keep all that its scores need.
+
+Holds: an Outcome is plain data; "shown" is what a person saw (nothing, if Citewire abstained), "best" is
+the first candidate whether shown or not.
+Computes no average and writes no file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+from eval.metrics import exact_match, first_rank, token_f1
+from eval.questions import Question, article_id
+from index.types import Hit
+from qa.types import Answer, Evidence
+
+# An answer counts as right from here on: half the words shared means the gold span with a word or two
+# more or less ("43 people" for "43"), where exact match would call a right answer wrong.
+RIGHT_F1 = 0.5
+FAULTS = ("retrieval", "reader", "ranking", "abstention", "false answer")
+# They load the models and fill the caches, and are not gold, so that no gold answer comes from a cache.
+WARM_UP = ("Who was there?", "When did it happen?", "How many people came?")
+
+
+class Chat(Protocol):
+    """A conversation; ``tell`` puts an earlier turn into its history without asking."""
+
+    def ask(self, text: str, /) -> Answer: ...
+
+    def tell(self, question: str, answer_text: str, /) -> None: ...
+
+
+class Asker(Protocol):
+    """The part of ``qa.QA`` that is scored."""
+
+    @property
+    def signature(self) -> str: ...
+
+    def ask(self, question: str, /) -> Answer: ...
+
+    def search(self, question: str, /, *, k: int) -> Sequence[Hit]: ...
+
+    def chat(self) -> Chat: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one gold question.
+
+    ``shown`` is None where Citewire abstained. ``rank`` is that of the first right article among the k
+    passages, None if there is none; ``source_hit`` is None where nothing was shown or the gold names no
+    source. ``f1_of`` are the candidates' F1, best candidate first. ``asked`` is the question that was
+    searched (a follow-up is rewritten).
+    """
+
+    question: Question
+    asked: str
+    shown: str | None
+    best: str
+    confidence: float
+    evidence: Evidence | None
+    f1_of: tuple[float, ...]
+    source_hit: bool | None
+    rank: int | None
+    latency_ms: float
+    standalone_f1: float | None = None
+
+    @property
+    def em(self) -> float:
+        return exact_match(self.shown or "", self.question.answers)
+
+    @property
+    def f1(self) -> float:
+        return token_f1(self.shown or "", self.question.answers)
+
+    @property
+    def best_em(self) -> float:
+        return exact_match(self.best, self.question.answers)
+
+    @property
+    def best_f1(self) -> float:
+        return token_f1(self.best, self.question.answers)
+
+    @property
+    def right(self) -> bool:
+        """Whether the best candidate is right, shown or not; never for an unanswerable question."""
+        return self.question.answerable and self.best_f1 >= RIGHT_F1
+
+    @property
+    def fault(self) -> str | None:
+        """One of ``FAULTS``: the step that lost the answer; None if what was shown is right."""
+        if not self.question.answerable:
+            return "false answer" if self.shown is not None else None
+        if self.right:
+            return "abstention" if self.shown is None else None
+        if any(f1 >= RIGHT_F1 for f1 in self.f1_of):
+            return "ranking"
+        return "retrieval" if self.question.sources and self.rank is None else "reader"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One line of outcomes.jsonl."""
+        return {
+            "id": self.question.id,
+            "type": self.question.kind,
+            "conflict": self.question.conflict,
+            "question": self.question.question,
+            "asked": self.asked,
+            "gold": list(self.question.answers),
+            "prediction": self.shown,
+            "best_candidate": self.best,
+            "confidence": round(self.confidence, 4),
+            "features": asdict(self.evidence) if self.evidence else None,
+            "em": self.em,
+            "f1": round(self.f1, 4),
+            "best_em": self.best_em,
+            "best_f1": round(self.best_f1, 4),
+            "standalone_f1": None if self.standalone_f1 is None else round(self.standalone_f1, 4),
+            "sources": list(self.question.sources),
+            "evidence": self.question.evidence,
+            "source_hit": self.source_hit,
+            "rank": self.rank,
+            "latency_ms": round(self.latency_ms, 1),
+            "fault": self.fault,
+        }
+
+
+def warm_up(qa: Asker) -> None:
+    """Load what loads on first use, so that no gold question pays for it."""
+    for question in WARM_UP:
+        qa.ask(question)
+
+
+def ask(qa: Asker, question: Question, articles: Path, k: int) -> Outcome:
+    """Ask one question as its type wants it: alone, or in a chat that holds its history.
+
+    :param articles: the folder or file that the gold's sources are relative to
+    :param k: passages among which a right article is looked for
+    """
+    begin = perf_counter()
+    if question.history:
+        chat = qa.chat()
+        for turn in question.history:
+            chat.tell(*turn)
+        answer = chat.ask(question.question)
+    else:
+        answer = qa.ask(question.question)
+    latency_ms = (perf_counter() - begin) * 1000
+    right = {article_id(articles, source) for source in question.sources}
+    hits = qa.search(answer.question, k=k)
+    best = answer.candidates[0] if answer.candidates else None
+    return Outcome(
+        question=question,
+        asked=answer.question,
+        shown=answer.text,
+        best=best.text if best else "",
+        confidence=answer.confidence,
+        evidence=best.evidence if best else None,
+        f1_of=tuple(token_f1(candidate.text, question.answers) for candidate in answer.candidates),
+        source_hit=any(c.article_id in right for c in answer.citations)
+        if right and answer.answered
+        else None,
+        rank=first_rank([_articles(hit) for hit in hits], right),
+        latency_ms=latency_ms,
+        standalone_f1=_standalone_f1(qa, question),
+    )
+
+
+def _articles(hit: Hit) -> list[str]:
+    return [hit.passage.article_id, *(copy.article_id for copy in hit.copies)]
+
+
+def _standalone_f1(qa: Asker, question: Question) -> float | None:
+    return token_f1(qa.ask(question.standalone).text or "", question.answers) if question.standalone else None

@@ -1,0 +1,151 @@
+"""http(s) address -> bytes; feed -> its entries.
+
+Part of load, and the only module of the package that goes to the network.
+Holds: every hop of a redirect is http(s); a body is counted while it streams, unpacked, and cut off at the
+limit; feedparser gets bytes and never fetches.
+"""
+
+import io
+import re
+import time
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from index.errors import LoadError
+from index.metadata import http_url, one_line, parse_date
+
+if TYPE_CHECKING:
+    import httpx
+
+USER_AGENT = "citewire/0.1"
+MAX_REDIRECTS = 5  # news sites take two or three: http -> https -> www -> consent
+TIMEOUT = 20.0  # seconds to connect, and between two pieces of an answer
+MAX_SECONDS = 60.0  # for a whole answer, so that a server that drips bytes does not hold up the rest
+MAX_BYTES = 20_000_000  # as for a file that is read whole
+
+_FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer: ``url`` after redirects, ``content_type`` such as "text/html", ``body`` unpacked."""
+
+    url: str
+    content_type: str
+    body: bytes
+    charset: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A feed's entry; ``html`` is its own content or summary, "" where the feed has only links."""
+
+    url: str
+    title: str
+    author: str
+    source: str
+    published: date | None
+    html: str
+    id: str
+
+
+def new_client() -> "httpx.Client":
+    """Return a client with this module's limits; close it after use."""
+    import httpx
+
+    headers = {"User-Agent": USER_AGENT}
+    return httpx.Client(headers=headers, follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=TIMEOUT)
+
+
+def fetch(
+    url: str,
+    *,
+    client: "httpx.Client | None" = None,
+    max_bytes: int = MAX_BYTES,
+    max_seconds: float = MAX_SECONDS,
+) -> Fetched:
+    """Get one address.
+
+    :param client: from :func:`new_client`, for many addresses; one is made and closed if it is None
+    :raises LoadError: no answer, not a success, or too large
+    """
+    import httpx
+
+    if not http_url(url):
+        raise LoadError("not an http(s) address")
+    try:
+        with (
+            nullcontext(client) if client else new_client() as session,
+            session.stream("GET", url) as response,
+        ):
+            if not response.is_success:
+                raise LoadError(
+                    f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
+                )
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            body = _body(response, max_bytes, max_seconds)
+            return Fetched(str(response.url), kind, body, response.charset_encoding or "")
+    except httpx.TimeoutException as error:
+        raise LoadError(f"no answer within {TIMEOUT:g} seconds") from error
+    except httpx.TooManyRedirects as error:
+        raise LoadError(f"more than {MAX_REDIRECTS} redirects") from error
+    except httpx.UnsupportedProtocol as error:
+        raise LoadError("redirects to an address that is not http(s)") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise LoadError(f"cannot be fetched: {one_line(str(error)) or type(error).__name__}") from error
+
+
+def _body(response: "httpx.Response", max_bytes: int, max_seconds: float) -> bytes:
+    body = bytearray()
+    begin = time.monotonic()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > max_bytes:
+            raise LoadError(f"over the limit of {max_bytes / 1e6:g} MB")
+        if time.monotonic() - begin > max_seconds:
+            raise LoadError(f"not complete after {max_seconds:g} seconds")
+    return bytes(body)
+
+
+def is_feed(fetched: Fetched) -> bool:
+    """Say whether an answer is RSS or Atom, by its root element; servers label feeds in many ways."""
+    return fetched.content_type != "text/html" and bool(_FEED.search(fetched.body[:2000]))
+
+
+def read_feed(fetched: Fetched) -> list[Entry]:
+    """Read the entries of a feed, in its order.
+
+    :raises LoadError: there are none
+    """
+    import feedparser
+
+    headers = {"content-location": fetched.url, "content-type": f"application/xml; charset={fetched.charset}"}
+    if not fetched.charset:
+        del headers["content-type"]
+    # A stream: feedparser would open a string as an address or a file name.
+    feed = feedparser.parse(io.BytesIO(fetched.body), response_headers=headers)
+    if not feed.entries:
+        raise LoadError("a feed without entries" if feed.version else "damaged feed")
+    source = one_line(feed.feed.get("title"))
+    return [_entry(entry, source) for entry in feed.entries]
+
+
+def _entry(entry: Mapping[str, object], source: str) -> Entry:
+    content = entry.get("content")
+    parts = (
+        [part.get("value") for part in content if isinstance(part, Mapping)]
+        if isinstance(content, list)
+        else []
+    )
+    return Entry(
+        url=http_url(one_line(entry.get("link"))),
+        title=one_line(entry.get("title")),
+        author=one_line(entry.get("author")),
+        source=source,
+        published=parse_date(entry.get("published") or entry.get("updated")),
+        html=next((part for part in [*parts, entry.get("summary")] if isinstance(part, str) and part), ""),
+        id=one_line(entry.get("id")),
+    )

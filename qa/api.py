@@ -1,0 +1,293 @@
+"""The straight line of a question: retrieve -> read -> aggregate -> answer.
+
+Holds: each question is answered from one committed state of the index; every citation of an answer
+is exactly its range of the article.
+Only this module puts the steps in order. Loads no model before the first question.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from index.build import Report, Summary, build
+from index.chunk import Chunking
+from index.embed import Encoder, SentenceTransformerEncoder
+from index.errors import LoadError, QuestionError
+from index.snapshot import Snapshot
+from index.store import Index, Manifest
+from index.types import Filters, Hit
+from qa.aggregate import candidates, clusters, nearest, reader_text, spans_of
+from qa.confidence import DEFAULT, Calibration
+from qa.conversation import Turn, stand_alone
+from qa.read import Reader, TransformersReader
+from qa.retrieve import Fusion, retrieve
+from qa.types import Answer
+
+# Questions answered in one pass of the reader: bounds memory, and more are not faster.
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """How questions are answered.
+
+    ``passages``: read for each question; from the table in the CHANGELOG.
+    ``threshold``: least probability of an answer that is shown; None for the fitted one.
+    ``calibration``: the model behind the probabilities; None for the one of the default reader.
+    ``question_chars``: longest question; a pasted article is a mistake, not a question.
+    """
+
+    passages: int = 8
+    fusion: Fusion = field(default_factory=Fusion)
+    chunking: Chunking = field(default_factory=Chunking)
+    threshold: float | None = None
+    calibration: Calibration | None = None
+    question_chars: int = 1_000
+
+    def __post_init__(self) -> None:
+        if self.passages < 1:
+            raise ValueError(f"expected at least 1 passage, got {self.passages}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ValueError(f"expected a threshold from 0 to 1, got {self.threshold}")
+
+
+class QA:
+    """Ask a collection of articles. Made by ``QA.open`` or ``QA.from_articles``; safe across threads."""
+
+    def __init__(self, store: Index, encoder: Encoder, reader: Reader, config: Config) -> None:
+        self.store = store
+        self.config = config
+        self.built: Summary | None = None  # what `from_articles` did
+        self._encoder = encoder
+        self._reader = reader
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        config: Config = Config(),
+        encoder: Encoder | None = None,
+        reader: Reader | None = None,
+    ) -> "QA":
+        """Open an index to ask it.
+
+        :param path: the index's folder; None for ``default_index_path()``
+        :raises IndexMissing: there is none
+        :raises IndexMismatch: it was made with another encoder or format
+        """
+        encoder = encoder or SentenceTransformerEncoder()
+        store = Index.open(Path(path or default_index_path()), encoder=encoder.fingerprint)
+        return cls(store, encoder, reader or TransformersReader(), config)
+
+    @classmethod
+    def from_articles(
+        cls,
+        sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        index: str | os.PathLike[str] | None = None,
+        *,
+        config: Config = Config(),
+        encoder: Encoder | None = None,
+        reader: Reader | None = None,
+        report: Report | None = None,
+        prune: bool = False,
+        wait: float = 0.0,
+    ) -> "QA":
+        """Index articles, or bring their index up to date, and open it.
+
+        :param sources: a file, folder, http(s) page or feed, or several
+        :param index: the index's folder, made if missing; None for ``default_index_path()``
+        :param report: called with the progress
+        :param prune: also take out articles whose files are gone
+        :param wait: seconds to wait for another process that is writing
+        :raises LoadError: there is no article in the sources and none in the index
+        :raises IndexMismatch: the index was made with other settings
+        :raises IndexBusy: another process is writing to it
+        """
+        encoder, reader = encoder or SentenceTransformerEncoder(), reader or TransformersReader()
+        places = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+        manifest = Manifest(
+            encoder.fingerprint, encoder.dim, config.chunking.max_tokens, config.chunking.overlap
+        )
+        path = Path(index or default_index_path())
+        new = not path.exists()
+        store = Index.create(path, manifest)
+        summary = build(store, encoder, reader.measure, places, report=report, prune=prune, wait=wait)
+        with store.snapshot() as snapshot:
+            found = snapshot.stats().articles
+        if not found:
+            store.close()
+            if new:  # an empty index would answer "not in these articles" to everything
+                shutil.rmtree(path)
+            raise LoadError(_nothing_found(places, summary))
+        qa = cls(store, encoder, reader, config)
+        qa.built = summary
+        return qa
+
+    def ask(self, question: str, *, filters: Filters = Filters()) -> Answer:
+        """Answer a question.
+
+        :param filters: outlets and days to keep to
+        :raises QuestionError: it is empty or too long
+        """
+        return self.ask_many([question], filters=filters)[0]
+
+    def ask_many(self, questions: Sequence[str], *, filters: Filters = Filters()) -> list[Answer]:
+        """Answer questions, reading their passages together.
+
+        :raises QuestionError: one is empty or too long; then none is answered
+        """
+        cleaned = [self.checked(question) for question in questions]
+        answers = []
+        for at in range(0, len(cleaned), BATCH):
+            with self.store.snapshot() as snapshot:
+                answers += self._answer(snapshot, cleaned[at : at + BATCH], filters)
+        return answers
+
+    def search(self, question: str, k: int = 10, *, filters: Filters = Filters()) -> list[Hit]:
+        """Find the passages that the reader would be given, best first, without reading them.
+
+        :raises QuestionError: the question is empty or too long
+        """
+        with self.store.snapshot() as snapshot:
+            return self._retrieve(snapshot, [self.checked(question)], k, filters)[0]
+
+    def chat(self, *, filters: Filters = Filters()) -> "Chat":
+        """Begin a conversation, in which a question may refer to earlier ones."""
+        return Chat(self, filters)
+
+    def close(self) -> None:
+        """Close the index."""
+        self.store.close()
+
+    def __enter__(self) -> "QA":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The model behind ``Answer.confidence``.
+
+        :raises ModelError: there is none for this reader and encoder
+        """
+        reader, encoder = self._reader.fingerprint, self._encoder.fingerprint
+        if self.config.calibration is None:
+            return Calibration.read(DEFAULT, reader=reader, encoder=encoder)
+        return self.config.calibration
+
+    @property
+    def threshold(self) -> float:
+        """The least probability of an answer that is shown."""
+        return self.calibration.threshold if self.config.threshold is None else self.config.threshold
+
+    @property
+    def signature(self) -> str:
+        """The models and settings behind an answer, on one line."""
+        config = self.config
+        return (
+            f"encoder {self._encoder.fingerprint} | reader {self._reader.fingerprint}"
+            f" | passages {config.passages} of {self.store.manifest.max_tokens} tokens"
+            f" | dense {config.fusion.dense:g} + words {config.fusion.words:g}, depth {config.fusion.depth}"
+            f" | threshold {self.threshold:.2f}"
+        )
+
+    def _answer(self, snapshot: Snapshot, questions: Sequence[str], filters: Filters) -> list[Answer]:
+        hits = self._retrieve(snapshot, questions, self.config.passages, filters)
+        pairs = [
+            (question, reader_text(hit.passage))
+            for question, found in zip(questions, hits, strict=True)
+            for hit in found
+        ]
+        readings = iter(self._reader.read(pairs))
+        answers = []
+        for question, found in zip(questions, hits, strict=True):
+            spans = [span for hit in found for span in spans_of(hit, next(readings))]
+            groups = clusters(question, spans, snapshot)
+            options = candidates(groups, snapshot, self.calibration.probability)
+            answered = bool(options) and options[0].confidence >= self.threshold
+            closest = () if answered else nearest(found, options, snapshot)
+            answers.append(Answer(question, options, answered, closest, self.signature))
+        return answers
+
+    def _retrieve(
+        self, snapshot: Snapshot, questions: Sequence[str], k: int, filters: Filters
+    ) -> list[list[Hit]]:
+        return retrieve(snapshot, self._encoder, questions, k, filters=filters, fusion=self.config.fusion)
+
+    def checked(self, question: str) -> str:
+        """Give a question as it is asked, with plain spaces.
+
+        :raises QuestionError: it is empty or too long
+        """
+        question = " ".join(question.split())
+        if not any(character.isalnum() for character in question):
+            raise QuestionError("the question is empty; type some words")
+        if len(question) > self.config.question_chars:
+            raise QuestionError(
+                f"the question has {len(question):,} characters, the limit is {self.config.question_chars:,};"
+                " ask for one thing at a time"
+            )
+        return question
+
+
+class Chat:
+    """A conversation: each turn's question is made to stand alone with the turns before it."""
+
+    def __init__(self, qa: QA, filters: Filters = Filters()) -> None:
+        self._qa = qa
+        self.filters = filters
+        self.turns: list[Turn] = []
+
+    def ask(self, text: str) -> Answer:
+        """Answer the next turn; ``Answer.question`` is what was asked, ``Answer.asked`` what was typed.
+
+        :raises QuestionError: it is empty or too long
+        """
+        answer = replace(self._qa.ask(self.understood(text), filters=self.filters), asked=text)
+        self.tell(answer.question, answer.text or "")
+        return answer
+
+    def understood(self, text: str) -> str:
+        """Give the question that ``ask`` would ask of the articles: a follow-up, made to stand alone.
+
+        :raises QuestionError: the text is empty or too long
+        """
+        typed = self._qa.checked(text)
+        question = stand_alone(typed, self.turns)
+        return question if len(question) <= self._qa.config.question_chars else typed
+
+    def tell(self, question: str, answer: str) -> None:
+        """Put a turn into the history without asking."""
+        self.turns.append(Turn(question, answer))
+
+
+def default_index_path() -> Path:
+    """Give the index used when none is named: $CITEWIRE_INDEX, else a folder for this user's data."""
+    named = os.environ.get("CITEWIRE_INDEX")
+    return Path(named) if named else Path(platformdirs.user_data_dir("citewire")) / "index"
+
+
+def sample_index_path() -> Path:
+    """Give the place of the index over this installation's sample articles.
+
+    The chat makes it on its first run; each installation has its own, since articles go by their path.
+    """
+    install = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:12]
+    return Path(platformdirs.user_cache_dir("citewire")) / f"sample-{install}.citewire"
+
+
+def _nothing_found(places: Sequence[str | os.PathLike[str]], summary: Summary) -> str:
+    named = ", ".join(str(place) for place in places)
+    if not summary.skipped:
+        return f"no articles in {named}; put .txt, .md, .html, .pdf, .docx, .epub, .jsonl or .csv files there"
+    first = summary.skipped[0]
+    more = f", and {len(summary.skipped) - 1} more" if len(summary.skipped) > 1 else ""
+    return f"no articles in {named}: {first.location} ({first.reason}){more}"

@@ -1,0 +1,277 @@
+"""The command ``citewire``.
+
+Holds: a mistake of the person's is one line on standard error and exit code 2, "not in these
+articles" is exit code 1, an answer 0; ``--help`` and errors are instant, since models load when needed.
+Wiring only: what the commands do is in ``qa.api`` and ``index``.
+"""
+
+import json
+import logging
+import sys
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+import typer
+
+from index.errors import CitewireError
+
+if TYPE_CHECKING:
+    from index.embed import Encoder
+    from index.types import Filters
+    from qa.api import Config
+    from qa.read import Reader
+
+app = typer.Typer(
+    name="citewire",
+    help="Ask your articles, get quoted answers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Start with: citewire index FOLDER, then: citewire ask 'QUESTION', or: citewire chat",
+)
+
+IndexOption = Annotated[
+    Path | None,
+    typer.Option("--index", help="Folder of the index. Default: $CITEWIRE_INDEX, else your data folder."),
+]
+EncoderOption = Annotated[
+    str | None, typer.Option(help="A sentence-transformers encoder: a folder or a hub name.")
+]
+ReaderOption = Annotated[
+    str | None, typer.Option(help="An extractive QA model of transformers: a folder or a hub name.")
+]
+CalibrationOption = Annotated[
+    Path | None, typer.Option(help="Confidence fitted for that reader: python -m eval --fit-confidence.")
+]
+
+
+@app.command(
+    epilog="Examples: citewire index news/   citewire index a.pdf b.html feed.jsonl --index my.citewire"
+    "   citewire index https://example.org/rss.xml"
+)
+def index(
+    sources: Annotated[list[str], typer.Argument(help="Files, folders, http(s) pages or feeds.")],
+    where: IndexOption = None,
+    encoder: EncoderOption = None,
+    *,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also remove articles whose files are gone.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another writer.")] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every skipped file.")] = False,
+) -> None:
+    """Add articles to the index, or bring it up to date; what has not changed costs nothing."""
+    from index.embed import SentenceTransformerEncoder
+    from index.progress import Bar
+    from qa.api import QA, default_index_path
+
+    path = where or default_index_path()
+    with (
+        Bar() as bar,
+        QA.from_articles(
+            sources, path, encoder=SentenceTransformerEncoder(encoder), report=bar, prune=prune, wait=wait
+        ) as qa,
+    ):
+        summary = qa.built
+    if summary is None:
+        return
+    shown = summary.skipped if verbose else summary.skipped[:5]
+    for skipped in shown:
+        typer.echo(f"skipped {skipped.location}: {skipped.reason}", err=True)
+    if len(shown) < len(summary.skipped):
+        typer.echo(f"… and {len(summary.skipped) - len(shown)} more; --verbose names them", err=True)
+    typer.echo(f"{summary}; the index is at {path}")
+    if not summary.added + summary.updated + summary.unchanged:
+        raise typer.Exit(2)
+
+
+@app.command(
+    epilog="Examples: citewire ask 'Who signed the letter?'   citewire ask 'When?' --json"
+    "   citewire ask 'How many?' --source 'Harbour Ledger' --since 2026-01-01"
+)
+def ask(
+    question: Annotated[str, typer.Argument(help="A question, in quotes.")],
+    where: IndexOption = None,
+    encoder: EncoderOption = None,
+    reader: ReaderOption = None,
+    calibration: CalibrationOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    source: Annotated[list[str] | None, typer.Option(help="Only this outlet; may be repeated.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only from this day.")] = None,
+    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only up to this day.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least probability of an answer that is shown.")
+    ] = None,
+) -> None:
+    """Answer one question. Exit code 1 means: not in these articles."""
+    from qa.api import QA
+
+    with QA.open(where, **_models(encoder, reader, calibration, threshold)) as qa:
+        answer = qa.ask(question, filters=_filters(source, since, until))
+    if as_json:
+        typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        typer.echo(str(answer))
+    if not answer.answered:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Examples: citewire chat   citewire chat --index my.citewire --port 8000")
+def chat(
+    where: IndexOption = None,
+    articles: Annotated[
+        Path | None, typer.Option(help="Index this folder first. Default: the sample articles.")
+    ] = None,
+    *,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port. Default: 7860 or the next.")
+    ] = None,
+    encoder: EncoderOption = None,
+    reader: ReaderOption = None,
+    calibration: CalibrationOption = None,
+) -> None:
+    """Open the web chat: over your index if there is one, else over the sample articles."""
+    import ui
+    from qa.api import default_index_path
+
+    if where is None and articles is None and (default_index_path() / "articles.db").is_file():
+        where = default_index_path()
+    ui.main(index=where, articles=articles, port=port, **_models(encoder, reader, calibration))
+
+
+@app.command(
+    name="eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    epilog="Example: citewire eval --gold mine.jsonl --articles news/",
+)
+def evaluate(context: typer.Context) -> None:
+    """Score on gold questions; the same as: python -m eval. For its options: citewire eval --help."""
+    from eval.__main__ import app as eval_app
+
+    # Outside of standalone mode an exit code is returned, not raised.
+    raise typer.Exit(eval_app(args=context.args, prog_name="citewire eval", standalone_mode=False) or 0)
+
+
+@app.command(epilog="Example: citewire stats --index my.citewire --json")
+def stats(
+    where: IndexOption = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say what the index holds."""
+    from index.store import Index
+    from qa.api import default_index_path
+
+    path = where or default_index_path()
+    with Index.open(path) as store, store.snapshot() as snapshot:
+        found, manifest = snapshot.stats(), store.manifest
+    size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    days = f"{found.oldest} to {found.newest}" if found.oldest else "no dates"
+    if as_json:
+        values = {
+            "path": str(path),
+            "articles": found.articles,
+            "stories": found.stories,
+            "passages": found.passages,
+            "characters": found.characters,
+            "sources": dict(found.sources),
+            "oldest": str(found.oldest) if found.oldest else None,
+            "newest": str(found.newest) if found.newest else None,
+            "generation": found.generation,
+            "encoder": manifest.encoder,
+            "bytes": size,
+        }
+        typer.echo(json.dumps(values, ensure_ascii=False, indent=2))
+        return
+    typer.echo(f"{path}: {size / 1e6:.1f} MB, generation {found.generation}, encoder {manifest.encoder}")
+    typer.echo(
+        f"{found.articles:,} articles ({found.stories:,} stories), {found.passages:,} passages, {days}"
+    )
+    for name, count in found.sources[:20]:
+        typer.echo(f"{count:>8,}  {name or '(outlet unknown)'}")
+
+
+@app.command(epilog="Example: citewire remove news/old/ https://example.org/story")
+def remove(
+    places: Annotated[list[str], typer.Argument(help="Files, folders, addresses or ids that were indexed.")],
+    where: IndexOption = None,
+) -> None:
+    """Take articles out of the index; the files themselves are left alone."""
+    from index.build import remove as remove_from
+    from index.store import Index
+    from qa.api import default_index_path
+
+    with Index.open(where or default_index_path()) as store:
+        counts = remove_from(store, places)
+    for place, count in counts.items():
+        typer.echo(f"{place}: {count} removed" if count else f"{place}: nothing of it is in the index")
+    if not any(counts.values()):
+        raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    *,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Ask your articles, get quoted answers."""
+    if show_version:
+        typer.echo(f"citewire {version('citewire')}")
+        raise typer.Exit
+
+
+class Models(TypedDict):
+    """What ``QA.open`` and the chat take besides places."""
+
+    config: "Config"
+    encoder: "Encoder"
+    reader: "Reader"
+
+
+def _models(
+    encoder: str | None, reader: str | None, calibration: Path | None, threshold: float | None = None
+) -> Models:
+    from index.embed import SentenceTransformerEncoder
+    from qa.api import Config
+    from qa.confidence import Calibration
+    from qa.read import TransformersReader
+
+    encoding, reading = SentenceTransformerEncoder(encoder), TransformersReader(reader)
+    fitted = None
+    if calibration:
+        fitted = Calibration.read(calibration, reader=reading.fingerprint, encoder=encoding.fingerprint)
+    config = Config(threshold=threshold, calibration=fitted)
+    return {"config": config, "encoder": encoding, "reader": reading}
+
+
+def _filters(source: list[str] | None, since: datetime | None, until: datetime | None) -> "Filters":
+    from index.types import Filters
+
+    def day(moment: datetime | None) -> date | None:
+        return moment.date() if moment else None
+
+    try:
+        return Filters(tuple(source or ()), day(since), day(until))
+    except ValueError as error:
+        raise CitewireError(str(error)) from error
+
+
+def main() -> None:
+    """Run the command; what goes wrong on purpose is one line."""
+    logging.basicConfig(format="citewire: %(message)s", level=logging.WARNING)
+    try:
+        app()
+    except CitewireError as error:
+        typer.echo(f"citewire: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("citewire: stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
