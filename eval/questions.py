@@ -1,4 +1,4 @@
-"""Gold questions from files: Citewire's own JSONL, and SQuAD v1.1 and v2.0.
+"""Gold questions from files: Citewire's own JSONL, training questions on articles, SQuAD v1.1 and v2.0.
 
 Holds: a bad row is one CitewireError that names file and line; ids are unique over all files.
 A gold source is written relative to the articles folder; ``article_id`` makes it an ``Article.id``.
@@ -7,12 +7,14 @@ Asks nothing and scores nothing.
 
 import hashlib
 import json
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from index.errors import CitewireError
+from qa.default_reader.careless import hurried
 
 KINDS = ("single", "multi", "unanswerable", "followup")
 CONTEXTS = "contexts.jsonl"  # the articles of a SQuAD file: one row a paragraph
@@ -25,7 +27,7 @@ class Question:
     ``answers`` are the accepted spans, none for an unanswerable question. ``sources`` are the articles
     that give the answer, none where the file doesn't say. ``history`` (earlier question, its answer)
     and ``standalone`` (the question written out) belong to follow-ups. ``conflict`` marks a question
-    on which the sources disagree.
+    on which the sources disagree. ``file`` is the name of the gold file.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Question:
     history: tuple[tuple[str, str], ...] = ()
     standalone: str = ""
     conflict: bool = False
+    file: str = ""
 
     @property
     def answerable(self) -> bool:
@@ -73,7 +76,7 @@ def load_gold(
             rows += paragraphs
         else:
             read = _read_jsonl(path, corpus)
-        questions += read
+        questions += [replace(question, file=path.name) for question in read]
     _check_ids(questions)
     if squads and not articles:
         corpus = _write_contexts(rows, cache)
@@ -85,6 +88,12 @@ def spread(questions: Sequence[Question], limit: int) -> list[Question]:
     if limit >= len(questions):
         return list(questions)
     return [questions[i * len(questions) // limit] for i in range(limit)]
+
+
+def typed_carelessly(questions: Sequence[Question]) -> list[Question]:
+    """The questions as people in a hurry type them: small letters, no question mark, one typo."""
+    rng = random.Random(0)
+    return [replace(question, question=hurried(question.question, rng)) for question in questions]
 
 
 def _folder(articles: Path) -> Path:
@@ -128,6 +137,8 @@ def _read_jsonl(path: Path, articles: Path) -> list[Question]:
 def _question(row: object, articles: Path) -> Question:
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, got {type(row).__name__}")
+    if "file" in row:
+        row = _of_article(row)
     question = Question(
         id=_text(row, "id"),
         question=_text(row, "question"),
@@ -151,6 +162,13 @@ def _question(row: object, articles: Path) -> Question:
         if not Path(article_id(articles, source.partition("#")[0])).is_file():
             raise ValueError(f"expected sources to be files in {articles}, got {source!r}")
     return question
+
+
+def _of_article(row: dict[str, Any]) -> dict[str, Any]:
+    """Give a training question on one article (file, answer, start) as gold."""
+    answer = row.get("answer")
+    known = {"answers": [answer], "type": "single"} if answer else {"answers": [], "type": "unanswerable"}
+    return {"id": row.get("id"), "question": row.get("question"), "sources": [row["file"]], **known}
 
 
 def _text(row: dict[str, Any], key: str, *, empty: bool = False) -> str:

@@ -107,3 +107,12 @@ def test_nothing_heavy_is_loaded_before_it_is_needed() -> None:
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
 
     assert HEAVY.isdisjoint(json.loads(run.stdout))
+
+
+def test_only_the_eval_scripts_import_the_recipe() -> None:
+    users = {module_name(path) for path in FILES if any("default_reader" in name for name in ours(path))}
+
+    assert {name for name in users if not name.startswith("qa.default_reader")} == {
+        "eval.closed",
+        "eval.questions",
+    }
