@@ -6,7 +6,7 @@ Computes no score itself.
 
 import hashlib
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -104,6 +104,9 @@ def main(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Ask only so many questions, spread over all of them.")
     ] = None,
+    typed: Annotated[
+        bool, typer.Option("--typed", help="Type the questions carelessly: small letters, no ?, a typo.")
+    ] = False,
     passages: Annotated[int | None, typer.Option(min=1, help="Passages read for each question.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest passage; needs --index.")] = None,
     search: Annotated[Search, typer.Option(help="Which searches find the passages.")] = Search.FUSED,
@@ -122,9 +125,9 @@ def main(
         if fit_confidence:
             _make_folder(fit_confidence.parent)
         models = Models(encoder, reader, passages, max_tokens, search, fitting=fit_confidence is not None)
-        outcomes = _run(gold, articles, index, models, out=out, k=k, plot=plot, limit=limit)
+        outcomes = _run(gold, articles, index, models, out=out, k=k, plot=plot, limit=limit, typed=typed)
         if fit_confidence:
-            typer.echo(fit_to(outcomes, models, fit_confidence))
+            typer.echo(_fit(outcomes, models, fit_confidence))
     except CitewireError as error:
         typer.echo(f"eval: {error}", err=True)
         raise typer.Exit(2) from error
@@ -140,12 +143,13 @@ def _run(
     k: int,
     plot: bool,
     limit: int | None,
+    typed: bool,
 ) -> "list[Outcome]":
     from importlib.util import find_spec
 
     from platformdirs import user_cache_path
 
-    from eval.questions import load_gold, spread
+    from eval.questions import load_gold, spread, typed_carelessly
     from eval.report import build_report, table, write
 
     _make_folder(out)
@@ -153,12 +157,14 @@ def _run(
     questions, corpus = load_gold(gold, articles, SAMPLE, cache)
     if limit:
         questions = spread(questions, limit)
+    if typed:
+        questions = typed_carelessly(questions)
     index = index or index_path(corpus, cache)
     qa = open_qa(corpus, index, models)
     outcomes = _ask_all(qa, questions, corpus, k)
     report = build_report(outcomes, qa.signature, k)
     files = {"gold": [str(path) for path in gold], "articles": str(corpus), "index": str(index)}
-    settings = {**files, "k": k, "limit": limit}
+    settings = {**files, "k": k, "limit": limit, "typed": typed}
     typer.echo(table(report))
     write(report, outcomes, out, settings=settings, versions=_versions())
     if plot and not find_spec("matplotlib"):
@@ -169,6 +175,16 @@ def _run(
         draw(report, out)
     typer.echo(f"Written to {out.resolve()}")
     return outcomes
+
+
+def _fit(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
+    """Fit the confidence of ``models`` to questions that were just asked, and write it."""
+    from eval.fit import cross_validate, fit_to, save, summary
+
+    encoder, reader = models.fingerprints()
+    name_of = {outcome.question.id: outcome.question.file for outcome in outcomes}
+    fitted = fit_to(outcomes, reader, encoder)
+    return f"{summary(cross_validate(outcomes), name_of)}\n{save(fitted, path)}"
 
 
 def index_path(corpus: Path, cache: Path) -> Path:
@@ -188,30 +204,6 @@ def open_qa(corpus: Path, index: Path, models: "Models") -> "Asker":
 
     with Bar() as bar:
         return QA.from_articles(corpus, index=index, report=bar, prune=True, **models.arguments())
-
-
-def fit_to(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
-    """Fit the confidence of ``models`` to questions that were just asked, and write it.
-
-    Follow-ups are left out: their mistakes are often the rewriting's.
-
-    :raises CitewireError: the questions were all answered right, or all wrong
-    """
-    from index.errors import CitewireError
-    from qa.confidence import Calibration, choose_threshold, fit
-
-    known = [(o, o.evidence) for o in outcomes if o.evidence and not o.question.history]
-    right = [o.right for o, _ in known]
-    try:
-        weights, bias = fit([evidence for _, evidence in known], right)
-    except ValueError as error:
-        raise CitewireError(str(error)) from error
-    encoder, reader = models.fingerprints()
-    fitted = Calibration(tuple(weights), bias, 0.0, reader, encoder)
-    confidences = [fitted.probability(evidence) for _, evidence in known]
-    threshold = choose_threshold(confidences, [o.question.answerable for o, _ in known])
-    replace(fitted, threshold=threshold).save(path)
-    return f"Fitted to {len(known)} questions, threshold {threshold:.3f}, written to {path}"
 
 
 def _ask_all(qa: "Asker", questions: "list[Question]", corpus: Path, k: int) -> "list[Outcome]":

@@ -51,8 +51,8 @@ class Outcome:
 
     ``shown`` is None where Citewire abstained. ``rank`` is that of the first right article among the k
     passages, None if there is none; ``source_hit`` is None where nothing was shown or the gold names no
-    source. ``f1_of`` are the candidates' F1, best candidate first. ``asked`` is the question that was
-    searched (a follow-up is rewritten).
+    source. ``f1_of`` and ``evidence_of`` are of the candidates, best first. ``asked`` is the question that
+    was searched (a follow-up is rewritten).
     """
 
     question: Question
@@ -60,8 +60,8 @@ class Outcome:
     shown: str | None
     best: str
     confidence: float
-    evidence: Evidence | None
     f1_of: tuple[float, ...]
+    evidence_of: tuple[Evidence, ...]
     source_hit: bool | None
     rank: int | None
     latency_ms: float
@@ -111,7 +111,7 @@ class Outcome:
             "prediction": self.shown,
             "best_candidate": self.best,
             "confidence": round(self.confidence, 4),
-            "features": asdict(self.evidence) if self.evidence else None,
+            "features": asdict(self.evidence_of[0]) if self.evidence_of else None,
             "em": self.em,
             "f1": round(self.f1, 4),
             "best_em": self.best_em,
@@ -156,8 +156,8 @@ def ask(qa: Asker, question: Question, articles: Path, k: int) -> Outcome:
         shown=answer.text,
         best=best.text if best else "",
         confidence=answer.confidence,
-        evidence=best.evidence if best else None,
         f1_of=tuple(token_f1(candidate.text, question.answers) for candidate in answer.candidates),
+        evidence_of=tuple(candidate.evidence for candidate in answer.candidates),
         source_hit=any(c.article_id in right for c in answer.citations)
         if right and answer.answered
         else None,

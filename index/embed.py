@@ -6,6 +6,7 @@ An Encoder can be anything with this protocol; SentenceTransformerEncoder adapts
 Nothing is loaded before the first text arrives, and nothing is downloaded unless a hub model was named.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,8 @@ class SentenceTransformerEncoder:
 
     def __init__(self, model: str | Path | None = None) -> None:
         self._named = model
+        # The library's tokenizer keeps its padding as state, which threads would change under each other.
+        self._lock = threading.Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -83,6 +86,11 @@ class SentenceTransformerEncoder:
         vectors = np.zeros((len(texts), self.dim), dtype=np.float32)
         if not texts:
             return vectors
+        with self._lock:
+            self._fill(vectors, texts, progress)
+        return _unit(vectors)
+
+    def _fill(self, vectors: Vectors, texts: Sequence[str], progress: Callable[[int], None] | None) -> None:
         limit = self._model.max_seq_length or 512
         tokenized = self._model.tokenizer(list(texts), truncation=True, max_length=limit)["input_ids"]
         for batch in batches_by_length([len(ids) for ids in tokenized], BATCH_TOKENS):
@@ -96,7 +104,6 @@ class SentenceTransformerEncoder:
             vectors[batch] = rows.float().numpy()
             if progress:
                 progress(len(batch))
-        return _unit(vectors)
 
     @cached_property
     def _model(self) -> "SentenceTransformer":

@@ -15,12 +15,13 @@ from typing import Protocol
 from index.sentences import sentence_spans
 from index.types import Article, Hit, Passage
 from qa.agree import agree
-from qa.terms import STOP_WORDS, content_words, words
+from qa.terms import STOP_WORDS, words
 from qa.types import Candidate, Citation, Evidence, Reading, Span
 
 log = logging.getLogger("citewire.aggregate")
 
 CANDIDATES = 5  # answers kept
+CONSIDERED = 8  # groups of spans that can become answers: right ones are hardly ever further back
 NOTHING = -10.0  # margin that stands in for the next best answer where there is none
 PLACES = 12  # citations of one answer: more than a person opens
 
@@ -63,32 +64,50 @@ def _heading(passage: Passage) -> str:
     return f"{passage.title}. " if passage.title else ""
 
 
-def clusters(question: str, spans: Sequence[Span], source: Source) -> list[Cluster]:
-    """Group spans that agree, the group with the best margin first."""
-    apart = _apart(spans)
-    stories = source.stories(span.passage.article_id for span in apart)
+def grouped(spans: Sequence[Span]) -> list[tuple[Span, ...]]:
+    """Group spans that agree, the group with the best margin first, and the best span of each."""
     groups: list[list[Span]] = []
-    for span in apart:
+    for span in _apart(spans):
         group = next((group for group in groups if agree(group[0].text, span.text)), None)
         if group is None:
             groups.append([span])
         else:
             group.append(span)
-    asked = set(content_words(question))
+    return [tuple(group) for group in groups[:CONSIDERED]]
+
+
+def claim(group: Sequence[Span]) -> str:
+    """Give the sentence that the best span of a group lies in, under its headline."""
+    span, passage = group[0], group[0].passage
+    whole = (0, len(passage.text))
+    start, end = _sentence(passage.text, span.start - passage.start, span.end - passage.start, whole)
+    return _heading(passage) + passage.text[start:end]
+
+
+def clusters(groups: Sequence[tuple[Span, ...]], closeness: Sequence[float], source: Source) -> list[Cluster]:
+    """Weigh the evidence for each group of spans.
+
+    :param closeness: the cosine of the question and the claim of each group
+    """
+    stories = source.stories(span.passage.article_id for group in groups for span in group)
     margins = [group[0].margin for group in groups]
     return [
         Cluster(
-            spans=tuple(group),
+            spans=group,
             evidence=Evidence(
-                margin=group[0].margin,
-                gap=group[0].margin - max(margins[:number] + margins[number + 1 :], default=NOTHING),
+                margin=margins[at],
+                gap=margins[at] - max(_others(margins, at), default=NOTHING),
                 cosine=group[0].hit.scores.get("cosine", 0.0),
-                overlap=_overlap(asked, group[0].passage),
+                lead=closeness[at] - max(_others(closeness, at), default=0.0),
                 stories=len({stories[span.passage.article_id] for span in group}),
             ),
         )
-        for number, group in enumerate(groups)
+        for at, group in enumerate(groups)
     ]
+
+
+def _others(values: Sequence[float], at: int) -> list[float]:
+    return [*values[:at], *values[at + 1 :]]
 
 
 def candidates(
@@ -225,8 +244,3 @@ def _apart(spans: Sequence[Span]) -> list[Span]:
         ):
             kept.append(span)
     return kept
-
-
-def _overlap(asked: set[str], passage: Passage) -> float:
-    """Give the share of the question's content words that a passage or its headline has."""
-    return len(asked & set(words(reader_text(passage)))) / max(1, len(asked))

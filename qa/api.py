@@ -22,12 +22,12 @@ from index.errors import LoadError, QuestionError
 from index.snapshot import Snapshot
 from index.store import Index, Manifest
 from index.types import Filters, Hit
-from qa.aggregate import candidates, clusters, nearest, reader_text, spans_of
+from qa.aggregate import candidates, claim, clusters, grouped, nearest, reader_text, spans_of
 from qa.confidence import DEFAULT, Calibration
 from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
 from qa.retrieve import Fusion, retrieve
-from qa.types import Answer
+from qa.types import Answer, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
 BATCH = 16
@@ -207,15 +207,26 @@ class QA:
             for hit in found
         ]
         readings = iter(self._reader.read(pairs))
+        groups = [grouped([s for hit in found for s in spans_of(hit, next(readings))]) for found in hits]
         answers = []
-        for question, found in zip(questions, hits, strict=True):
-            spans = [span for hit in found for span in spans_of(hit, next(readings))]
-            groups = clusters(question, spans, snapshot)
-            options = candidates(groups, snapshot, self.calibration.probability)
+        for question, found, own, closeness in zip(
+            questions, hits, groups, self._closeness(questions, groups), strict=True
+        ):
+            weighed = clusters(own, closeness, snapshot)
+            options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
             closest = () if answered else nearest(found, options, snapshot)
             answers.append(Answer(question, options, answered, closest, self.signature))
         return answers
+
+    def _closeness(
+        self, questions: Sequence[str], groups: Sequence[Sequence[tuple[Span, ...]]]
+    ) -> list[list[float]]:
+        """Give the cosine of each question and the claim of each of its groups."""
+        claims = [claim(group) for own in groups for group in own]
+        rows = iter(self._encoder.encode([*questions, *claims]))
+        queries = [next(rows) for _ in questions]
+        return [[float(query @ next(rows)) for _ in own] for query, own in zip(queries, groups, strict=True)]
 
     def _retrieve(
         self, snapshot: Snapshot, questions: Sequence[str], k: int, filters: Filters

@@ -27,7 +27,7 @@ def features(evidence: Evidence) -> list[float]:
         evidence.margin / 10,
         float(np.clip(evidence.gap, -10, 10)) / 10,
         evidence.cosine,
-        evidence.overlap,
+        evidence.lead,
         float(np.log(evidence.stories)),
     ]
 

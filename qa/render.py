@@ -16,7 +16,7 @@ from qa.types import Answer, Candidate, Citation
 WORDS_OF_CONFIDENCE = (
     (0.9, "Certain", "Of answers marked this sure, nine in ten were right in our tests."),
     (0.7, "Likely", "Of answers marked this sure, eight in ten were right in our tests. Check the source."),
-    (0.0, "Possible", "Of answers marked this sure, six in ten were right in our tests. Check the source."),
+    (0.0, "Possible", "Of answers marked this sure, two in three were right in our tests. Check the source."),
 )
 
 

@@ -1,7 +1,7 @@
 """Spans become candidates with citations: what is merged, what stays apart, and that quotes are exact."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 
 from index.chunk import Chunking, chunk
 from index.types import Article, Cut, Hit, Passage
-from qa.aggregate import NOTHING, candidates, cite, clusters, nearest, reader_text, spans_of
+from qa.aggregate import (
+    NOTHING,
+    Cluster,
+    candidates,
+    cite,
+    claim,
+    clusters,
+    grouped,
+    nearest,
+    reader_text,
+    spans_of,
+)
 from qa.types import Candidate, Citation, Evidence, Reading, Span
-
-QUESTION = "How much did the harbour fund raise?"
 
 
 class FakeSource:
@@ -55,6 +64,12 @@ def article(article_id: str, text: str, title: str = "") -> Article:
     return Article(article_id, title or f"Title of {article_id}", text, original=text)
 
 
+def weighed(spans: Sequence[Span], source: FakeSource, *closeness: float) -> list[Cluster]:
+    """Group spans and weigh them; their claims are all as close to the question unless said otherwise."""
+    groups = grouped(spans)
+    return clusters(groups, closeness or [0.5] * len(groups), source)
+
+
 def sure(evidence: Evidence) -> float:
     """Stand in for the calibration: the margin, as a share of 20."""
     return evidence.margin / 20
@@ -76,7 +91,7 @@ def test_agreeing_spans_of_several_articles_become_one_candidate_best_first() ->
         source.span("three", "£2m", 5.0),
         source.span("one", "$13m", 9.0),
     ]
-    found = candidates(clusters(QUESTION, spans, source), source, sure)
+    found = candidates(weighed(spans, source), source, sure)
 
     assert texts(found) == ["$13m", "£2m"]
     assert [(c.article_id, c.quote, c.copy) for c in found[0].citations] == [
@@ -89,7 +104,7 @@ def test_agreeing_spans_of_several_articles_become_one_candidate_best_first() ->
 def test_candidates_are_ordered_by_probability_not_by_margin() -> None:
     source = FakeSource(ONE, THREE)
     spans = [source.span("one", "$13m", 9.0, cosine=0.1), source.span("three", "£2m", 5.0, cosine=0.9)]
-    found = candidates(clusters(QUESTION, spans, source), source, lambda evidence: evidence.cosine)
+    found = candidates(weighed(spans, source), source, lambda evidence: evidence.cosine)
     assert texts(found) == ["£2m", "$13m"]
 
 
@@ -100,26 +115,32 @@ def test_evidence_is_what_the_spans_and_passages_show() -> None:
         source.span("two", "13 million dollars", 4.0, cosine=0.8),
         source.span("three", "£2m", 5.0, cosine=0.6),
     ]
-    first, second = clusters(QUESTION, spans, source)
+    first, second = weighed(spans, source, 0.8, 0.5)
 
-    # Of "much", "harbour", "fund" and "raise" a passage has "harbour" and "fund".
-    asked = {"harbour", "fund", "raise"}
-    share = len(asked & {"harbour", "fund"}) / len(asked)
-    assert first.evidence == Evidence(9.0, 9.0 - 5.0, 0.7, share, stories=2)
-    assert second.evidence == Evidence(5.0, 5.0 - 9.0, 0.6, share, stories=1)
+    assert first.evidence == Evidence(9.0, 9.0 - 5.0, 0.7, 0.8 - 0.5, stories=2)
+    assert second.evidence == Evidence(5.0, 5.0 - 9.0, 0.6, 0.5 - 0.8, stories=1)
+
+
+def test_no_more_groups_than_can_win_are_considered() -> None:
+    source = FakeSource(article("a", " ".join(f"Number {n} came." for n in range(20))))
+    spans = [source.span("a", f"Number {n} ", float(n)) for n in range(20)]
+    spans = [replace(span, end=span.end - 1, text=span.text[:-1]) for span in spans]
+
+    assert [group[0].text for group in grouped(spans)] == [f"Number {n}" for n in range(19, 11, -1)]
 
 
 def test_the_gap_of_the_only_answer_is_measured_against_a_stand_in() -> None:
     source = FakeSource(ONE)
-    (only,) = clusters(QUESTION, [source.span("one", "$13m", 3.0)], source)
+    (only,) = weighed([source.span("one", "$13m", 3.0)], source)
     assert only.evidence.gap == 3.0 - NOTHING
 
 
-def test_words_of_the_headline_count_as_overlap() -> None:
-    told = article("told", "It raised $13m in a year.", title="Harbour fund to raise more")
-    source = FakeSource(told)
-    (cluster,) = clusters(QUESTION, [source.span("told", "$13m", 1.0)], source)
-    assert cluster.evidence.overlap == pytest.approx(1.0)
+def test_a_claim_is_the_sentence_of_the_span_under_its_headline() -> None:
+    source = FakeSource(ONE)
+
+    assert (
+        claim([source.span("one", "the public", 1.0)]) == "Title of one. Its chair thanked the public for it."
+    )
 
 
 def test_overlapping_spans_of_two_passages_are_one_with_the_better_margin() -> None:
@@ -131,7 +152,7 @@ def test_overlapping_spans_of_two_passages_are_one_with_the_better_margin() -> N
         source.span("a", "$13m", 6.0, nth=1),
         source.span("a", "$13m", 5.0, nth=0),
     ]
-    (cluster,) = clusters(QUESTION, spans, source)
+    (cluster,) = weighed(spans, source)
     assert [(span.text, span.margin) for span in cluster.spans] == [("$13m", 6.0)]
 
 
@@ -144,13 +165,13 @@ def test_the_same_answer_at_two_places_of_an_article_is_cited_once() -> None:
         Span(Hit(next(p for p in passages if p.start <= at < p.end), 0.1), at, at + 4, "$13m", margin)
         for at, margin in zip(places, (2.0, 3.0), strict=True)
     ]
-    (candidate,) = candidates(clusters(QUESTION, spans, source), source, sure)
+    (candidate,) = candidates(weighed(spans, source), source, sure)
     assert [citation.start for citation in candidate.citations] == [places[1]]
 
 
 def test_spans_of_stop_words_alone_answer_nothing() -> None:
     source = FakeSource(ONE)
-    assert clusters(QUESTION, [source.span("one", "in a", 9.0)], source) == []
+    assert weighed([source.span("one", "in a", 9.0)], source) == []
 
 
 def test_copies_are_cited_as_copies_and_count_as_one_story() -> None:
@@ -159,9 +180,7 @@ def test_copies_are_cited_as_copies_and_count_as_one_story() -> None:
     folded = source.passages("copy")[0]
     best = source.span("two", "13 million dollars", 9.0)
     best = replace(best, hit=replace(best.hit, copies=(folded,)))
-    (candidate,) = candidates(
-        clusters(QUESTION, [best, source.span("one", "$13m", 4.0)], source), source, sure
-    )
+    (candidate,) = candidates(weighed([best, source.span("one", "$13m", 4.0)], source), source, sure)
     assert [(c.article_id, c.copy) for c in candidate.citations] == [
         ("two", False),
         ("one", False),
@@ -177,7 +196,7 @@ def test_a_copy_that_was_read_itself_is_marked_too() -> None:
     spans = [
         source.span(name, "13 million dollars", margin) for name, margin in (("two", 4.0), ("copy", 5.0))
     ]
-    (candidate,) = candidates(clusters(QUESTION, spans, source), source, sure)
+    (candidate,) = candidates(weighed(spans, source), source, sure)
     assert [(c.article_id, c.copy) for c in candidate.citations] == [("copy", False), ("two", True)]
     assert candidate.evidence.stories == 1
 
@@ -189,7 +208,7 @@ def test_a_span_whose_words_are_not_at_its_place_is_dropped_with_a_logged_error(
     wrong = replace(source.span("one", "$13m", 9.0), text="$14m")
     right = source.span("two", "13 million dollars", 4.0)
     with caplog.at_level(logging.ERROR, logger="citewire.aggregate"):
-        found = candidates(clusters(QUESTION, [wrong, right], source), source, sure)
+        found = candidates(weighed([wrong, right], source), source, sure)
     assert texts(found) == ["13 million dollars"]
     assert caplog.messages == ["one[24:28] is not '$14m'"]
 
@@ -243,7 +262,7 @@ def test_without_a_title_the_reader_is_shown_the_passage_alone() -> None:
 
 def test_the_nearest_places_are_the_rejected_words_then_the_first_sentences_of_other_articles() -> None:
     source = FakeSource(ONE, TWO, THREE)
-    rejected = candidates(clusters(QUESTION, [source.span("two", "Friday", 1.0)], source), source, sure)
+    rejected = candidates(weighed([source.span("two", "Friday", 1.0)], source), source, sure)
     hits = [Hit(source.passages(name)[0], 0.1) for name in ("one", "two", "three")]
 
     closest = nearest(hits, rejected, source)

@@ -15,7 +15,7 @@ from qa.types import Evidence
 
 FITTED = Calibration((1.5, 1.0, 2.0, 0.5, 0.25), -1.0, 0.4, "reader@1", "encoder@1")
 FLOAT = st.floats(-40, 40)
-EVIDENCE = st.builds(Evidence, FLOAT, FLOAT, st.floats(-1, 1), st.floats(0, 1), st.integers(1, 20))
+EVIDENCE = st.builds(Evidence, FLOAT, FLOAT, st.floats(-1, 1), st.floats(-1, 1), st.integers(1, 20))
 
 
 def samples(count: int, *, seed: int = 0, turned: bool = False) -> tuple[list[Evidence], list[bool]]:
@@ -25,9 +25,9 @@ def samples(count: int, *, seed: int = 0, turned: bool = False) -> tuple[list[Ev
     evidence = []
     for good in right:
         sign = 1 if bool(good) != turned else -1
-        margin, gap, cosine, overlap = random.normal(0.3 * sign, 0.3, 4)
+        margin, gap, cosine, lead = random.normal(0.3 * sign, 0.3, 4)
         stories = int(random.integers(2, 5)) if sign > 0 else int(random.integers(1, 3))
-        evidence.append(Evidence(margin * 10, gap * 10, cosine, overlap, stories))
+        evidence.append(Evidence(margin * 10, gap * 10, cosine, lead, stories))
     return evidence, [bool(good) for good in right]
 
 
@@ -41,7 +41,7 @@ def test_a_larger_margin_never_makes_an_answer_less_likely(evidence: Evidence, m
 @given(EVIDENCE)
 def test_the_probability_is_the_logistic_function_of_the_weighted_features(evidence: Evidence) -> None:
     gap = min(10.0, max(-10.0, evidence.gap))
-    inputs = (evidence.margin / 10, gap / 10, evidence.cosine, evidence.overlap, np.log(evidence.stories))
+    inputs = (evidence.margin / 10, gap / 10, evidence.cosine, evidence.lead, np.log(evidence.stories))
     assert features(evidence) == pytest.approx(inputs)
     logit = -1.0 + sum(weight * value for weight, value in zip(FITTED.weights, inputs, strict=True))
     assert FITTED.probability(evidence) == pytest.approx(1 / (1 + np.exp(-logit)))
@@ -122,10 +122,10 @@ def test_a_feature_that_speaks_against_the_right_answers_is_left_out() -> None:
     from sklearn.linear_model import LogisticRegression
 
     evidence, right = samples(200)
-    evidence = [replace(item, overlap=float(not good)) for item, good in zip(evidence, right, strict=True)]
+    evidence = [replace(item, lead=float(not good)) for item, good in zip(evidence, right, strict=True)]
     weights, bias = fit(evidence, right)
 
-    assert weights[NAMES.index("overlap")] == 0.0
+    assert weights[NAMES.index("lead")] == 0.0
     used = [number for number, name in enumerate(NAMES) if weights[number] > 0]
     inputs = np.array([features(item) for item in evidence])[:, used]
     expected = LogisticRegression(C=10.0).fit(inputs, right).predict_proba(inputs)[:, 1]

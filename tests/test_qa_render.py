@@ -17,7 +17,7 @@ from qa.render import (
 from qa.types import Answer, Candidate, Citation, Evidence
 
 HOSTILE = '<script>alert(1)</script><img src="http://evil.example/x.png"> ![x](http://evil.example/y.png)'
-EVIDENCE = Evidence(margin=1.0, gap=1.0, cosine=0.5, overlap=0.5, stories=1)
+EVIDENCE = Evidence(margin=1.0, gap=1.0, cosine=0.5, lead=0.5, stories=1)
 
 
 def citation(quote: str = "31", **fields: Any) -> Citation:

@@ -35,7 +35,7 @@ BEST = Candidate(
 )
 OTHER = replace(CITATION, quote="£2m", sentence="Or £2m.", start=3, sentence_start=0, url="")
 NEXT = Candidate("£2m", 0.5, (OTHER,), EVIDENCE)
-UNLIKELY = Candidate("2016", 0.2, (CITATION,), EVIDENCE)
+UNLIKELY = Candidate("2016", 0.1, (CITATION,), EVIDENCE)
 ANSWER = Answer("How much?", (BEST, NEXT, UNLIKELY), True, (), "encoder e | reader r")
 DECLINED = Answer("How much?", (UNLIKELY,), False, (CITATION,), "encoder e | reader r")
 
@@ -46,15 +46,17 @@ def test_an_answer_is_its_best_candidate() -> None:
 
 def test_alternatives_are_the_other_answers_that_are_likely_enough() -> None:
     assert ANSWER.alternatives == (NEXT,)
-    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.42))).alternatives != ()
-    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.41))).alternatives == ()
+    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.17))).alternatives != ()
+    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.16))).alternatives == ()
+    doubted = replace(NEXT, evidence=replace(EVIDENCE, margin=0.9))  # the reader rather sees no answer
+    assert replace(ANSWER, candidates=(BEST, doubted)).alternatives == ()
 
 
 def test_a_declined_answer_has_no_text_citations_or_alternatives_but_a_probability() -> None:
     assert DECLINED.text is None
     assert DECLINED.citations == ()
     assert DECLINED.alternatives == ()
-    assert DECLINED.confidence == 0.2
+    assert DECLINED.confidence == 0.1
     assert Answer("?", (), False, (), "s").confidence == 0.0
 
 
