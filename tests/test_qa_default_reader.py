@@ -320,7 +320,7 @@ def test_a_user_trains_on_a_squad_file_and_gets_a_reader(tmp_path: Path, squad: 
     out = tmp_path / "mine"
 
     assert "Written to" in train(
-        "--contexts", squad, "--out", out, "--epochs", "12", "--rate", "1e-4", "--decay", "0.0"
+        "--contexts", squad, "--out", out, "--epochs", "20", "--rate", "1e-4", "--typed", "0.0"
     )
 
     reader = TransformersReader(out)

@@ -41,7 +41,7 @@ def main(
     dev: Annotated[list[Path] | None, typer.Option(help="Questions on the articles to score with.")] = None,
     start: Annotated[Path, typer.Option(help="Reader to start from.")] = DEFAULT_FOLDER,
     most: Annotated[list[str] | None, typer.Option(help="SOURCE=N: no more than N questions of it.")] = None,
-    least_words: Annotated[int, typer.Option(help="Leave out shorter questions with contexts.")] = 5,
+    least_words: Annotated[int, typer.Option(help="Leave out shorter questions with contexts.")] = 1,
     wrong: Annotated[int, typer.Option(help="Texts without the answer, of a question on articles.")] = (
         SAMPLING.wrong
     ),
