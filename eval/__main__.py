@@ -179,12 +179,12 @@ def _run(
 
 def _fit(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
     """Fit the confidence of ``models`` to questions that were just asked, and write it."""
-    from eval.fit import cross_validate, fit_to, save, summary
+    from eval.fit import cross_validate, fit_to, summary
 
     encoder, reader = models.fingerprints()
-    name_of = {outcome.question.id: outcome.question.file for outcome in outcomes}
     fitted = fit_to(outcomes, reader, encoder)
-    return f"{summary(cross_validate(outcomes), name_of)}\n{save(fitted, path)}"
+    fitted.save(path)
+    return f"{summary(cross_validate(outcomes))}\nThreshold {fitted.threshold:.3f}; written to {path}"
 
 
 def index_path(corpus: Path, cache: Path) -> Path:

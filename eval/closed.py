@@ -5,17 +5,16 @@ Says how well a reader reads; ``python -m eval`` says how well Citewire answers.
 """
 
 import random
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from eval.metrics import auroc, exact_match, token_f1
+from eval.metrics import auroc, exact_match, mean, token_f1
 from index.errors import CitewireError
 from qa.default_reader.careless import hurried
 from qa.default_reader.groups import Group, load_contexts
@@ -68,15 +67,11 @@ def _score(rows: Sequence[tuple[list[str], str, float]]) -> Closed:
     return Closed(
         questions=len(rows),
         answerable=len(answerable),
-        em=_mean([exact_match(words, golds) for golds, words in answerable]),
-        f1=_mean([token_f1(words, golds) for golds, words in answerable]),
-        open_f1=_mean([token_f1(words if margin > 0 else "", golds) for golds, words, margin in rows]),
+        em=mean([exact_match(words, golds) for golds, words in answerable]),
+        f1=mean([token_f1(words, golds) for golds, words in answerable]),
+        open_f1=mean([token_f1(words if margin > 0 else "", golds) for golds, words, margin in rows]),
         auroc=auroc(np.array([margin for *_, margin in rows]), np.array([bool(g) for g, *_ in rows])),
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")
 
 
 def main(
@@ -96,13 +91,13 @@ def main(
         if limit and limit < len(groups):
             groups = rng.sample(groups, limit)
         if typed:
-            groups = [Group(hurried(g.question, rng), g.right, g.wrong, g.source) for g in groups]
+            groups = [replace(group, question=hurried(group.question, rng)) for group in groups]
         for name in [*reader] if reader else [None]:
             found = read_closed(groups, TransformersReader(name))
             typer.echo(f"{name or 'the shipped reader'}\n{_table(score(found))}")
     except CitewireError as error:
         typer.echo(f"eval.closed: {error}", err=True)
-        sys.exit(2)
+        raise typer.Exit(2) from error
 
 
 def _table(scores: dict[str, Closed]) -> str:

@@ -4,15 +4,13 @@ Holds: cross-validated figures are of questions that neither ranking, probabilit
 fitted to. Asks nothing; the model itself is ``qa.confidence``.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from eval.ask import RIGHT_F1, Outcome
-from eval.metrics import auroc, expected_calibration_error
+from eval.metrics import auroc, expected_calibration_error, mean
 from index.errors import CitewireError
 from qa.confidence import Calibration, choose_threshold, fit
 
@@ -76,42 +74,28 @@ def cross_validate(outcomes: Sequence[Outcome]) -> list[Judged]:
     return judged
 
 
-def summary(judged: Sequence[Judged], name_of: Mapping[str, str]) -> str:
-    """A line for each gold file of cross-validated figures.
-
-    :param name_of: the file's name of each question's id
-    """
+def summary(judged: Sequence[Judged]) -> str:
+    """A line for each gold file, and one for all, of cross-validated figures."""
     heads = ("answered", "declined", "shown right")
     head = f"{FOLDS}-fold: {'questions':<24}{'n':>5}{'F1':>7}{'AUROC':>7}{'ECE':>7}"
     lines = [head + "".join(f"{name:>13}" for name in heads)]
-    for name in dict.fromkeys([*name_of.values(), "all"]):
-        own = [found for found in judged if name in {name_of[found.outcome.question.id], "all"}]
-        if not own:
-            continue
+    files = dict.fromkeys(found.outcome.question.file for found in judged)
+    for name in [*files, "all"]:
+        own = [found for found in judged if name in {found.outcome.question.file, "all"}]
         can = [found for found in own if found.outcome.question.answerable]
         cannot = [found for found in own if not found.outcome.question.answerable]
         shown = [found for found in own if found.shown]
         sure, right = np.array([found.confidence for found in own]), np.array([found.right for found in own])
         lines.append(
-            f"        {name:<24}{len(own):>5}{100 * _mean([found.f1 for found in can]):>7.1f}"
+            f"        {name:<24}{len(own):>5}{100 * mean([found.f1 for found in can]):>7.1f}"
             f"{auroc(sure, right):>7.3f}{expected_calibration_error(sure, right):>7.3f}"
-            f"{_mean([found.shown for found in can]):>13.2f}"
-            f"{_mean([not found.shown for found in cannot]):>13.2f}"
-            f"{_mean([found.right for found in shown]):>13.2f}"
+            f"{mean([found.shown for found in can]):>13.2f}"
+            f"{mean([not found.shown for found in cannot]):>13.2f}"
+            f"{mean([found.right for found in shown]):>13.2f}"
         )
     lines.append("F1 is of answerable questions, never abstaining; answered of these, declined of others.")
     return "\n".join(lines)
 
 
-def save(calibration: Calibration, path: Path) -> str:
-    """Write a calibration, and say so."""
-    calibration.save(path)
-    return f"Threshold {calibration.threshold:.3f}; written to {path}"
-
-
 def _known(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.evidence_of and not outcome.question.history]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan

@@ -66,6 +66,11 @@ def _f1(predicted: list[str], gold: list[str]) -> float:
     return 2 * common / (len(predicted) + len(gold))
 
 
+def mean(values: Sequence[float]) -> float:
+    """The mean; NaN of no values."""
+    return float(np.mean(values)) if values else math.nan
+
+
 def first_rank(results: Sequence[Collection[str]], right: Collection[str]) -> int | None:
     """The rank, from 1, of the first result that holds a right id; None if none does.
 

@@ -173,8 +173,8 @@ class Answer:
     def alternatives(self) -> tuple[Candidate, ...]:
         """Other answers that are likely enough to be worth reading beside the best one."""
         least = ALTERNATIVE * self.confidence
-        likely = (c for c in self.candidates[1:] if c.confidence >= least)
-        return tuple(c for c in likely if c.evidence.margin >= ALTERNATIVE_MARGIN) if self.answered else ()
+        others = self.candidates[1:] if self.answered else ()
+        return tuple(c for c in others if c.confidence >= least and c.evidence.margin >= ALTERNATIVE_MARGIN)
 
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON-ready data: what ``citewire ask --json`` prints."""

@@ -4,6 +4,7 @@ import json
 import lzma
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,26 +35,14 @@ from qa.spans import decode_spans
 
 QUESTIONS = Path(__file__).parents[1] / "qa/default_reader/questions"
 CONTEXT = "The ferry Marguerite sank off Port Elswick on 3 May. Its captain, Ada Lund, was rescued."
-SQUAD = {
-    "data": [
-        {
-            "title": "Ferry",
-            "paragraphs": [
-                {
-                    "context": CONTEXT,
-                    "qas": [
-                        {
-                            "id": "1",
-                            "question": "Who was the ferry's captain?",
-                            "answers": [{"text": "Ada Lund", "answer_start": CONTEXT.index("Ada")}],
-                        },
-                        {"id": "2", "question": "Who owned the ferry?", "answers": [], "is_impossible": True},
-                    ],
-                }
-            ],
-        }
-    ]
+CAPTAIN = {
+    "id": "1",
+    "question": "Who was the ferry's captain?",
+    "answers": [{"text": "Ada Lund", "answer_start": CONTEXT.index("Ada")}],
 }
+OWNER = {"id": "2", "question": "Who owned the ferry?", "answers": [], "is_impossible": True}
+QAS: list[dict[str, Any]] = [CAPTAIN, OWNER]
+SQUAD = {"data": [{"title": "Ferry", "paragraphs": [{"context": CONTEXT, "qas": QAS}]}]}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +58,7 @@ def test_squad_and_jsonl_rows_give_the_same_groups(tmp_path: Path) -> None:
     squad, rows = tmp_path / "ferry.json", tmp_path / "ferry.jsonl.xz"
     squad.write_text(json.dumps(SQUAD))
     with lzma.open(rows, "wt") as lines:
-        for qa in SQUAD["data"][0]["paragraphs"][0]["qas"]:  # type: ignore[index]
+        for qa in QAS:
             answers = [{"start": a["answer_start"], "text": a["text"]} for a in qa["answers"]]
             lines.write(
                 json.dumps(
@@ -324,7 +313,7 @@ def test_a_user_trains_on_a_squad_file_and_gets_a_reader(tmp_path: Path, squad: 
     )
 
     reader = TransformersReader(out)
-    pairs = [(qa["question"], CONTEXT) for qa in SQUAD["data"][0]["paragraphs"][0]["qas"]]  # type: ignore[index]
+    pairs = [(qa["question"], CONTEXT) for qa in QAS]
     captain, owner = reader.read(pairs)
     assert CONTEXT[captain[0].start : captain[0].end] == "Ada Lund"
     assert captain[0].margin > 0 > owner[0].margin

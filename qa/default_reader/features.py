@@ -14,7 +14,7 @@ from torch import Tensor
 
 from qa.default_reader.careless import careless
 from qa.default_reader.groups import Group, Text
-from qa.read import ANSWER_TOKENS, QUESTION_TOKENS, WINDOW_TOKENS
+from qa.read import ANSWER_TOKENS, QUESTION_TOKENS, STRIDE_TOKENS, WINDOW_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,11 @@ def _row(encoding: Encoding, text: Text) -> Row:
     return Row(encoding.ids, encoding.type_ids, context, tuple(dict.fromkeys(spans)))
 
 
-def window(tokenizer: Tokenizer, tokens: int = WINDOW_TOKENS) -> Tokenizer:
-    """Give a copy of a tokenizer that cuts long texts into windows which overlap by a third."""
+def window(tokenizer: Tokenizer) -> Tokenizer:
+    """Give a copy of a tokenizer that cuts long texts into the windows that reading has."""
     copy = Tokenizer.from_str(tokenizer.to_str())
     copy.no_padding()
-    copy.enable_truncation(tokens, stride=tokens // 3, strategy="only_second")
+    copy.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
     return copy
 
 

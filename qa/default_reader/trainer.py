@@ -94,6 +94,7 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.model = AutoModelForQuestionAnswering.from_pretrained(start, dtype=torch.float32)
         self.model.to(self.device).train()
+        self._fields = set(inspect.signature(self.model.forward).parameters)
         for module in self.model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0  # its masks cost a processor more than they bring
@@ -188,8 +189,7 @@ class Trainer:
         return group_loss(scores, batch.gold, batch.group, batch.groups, alone=self.settings.alone)
 
     def _batch(self, rows: Sequence[list[Row]]) -> Batch:
-        fields = set(inspect.signature(self.model.forward).parameters)
-        return collate(rows, self._pad, self._cls, fields).to(self.device)
+        return collate(rows, self._pad, self._cls, self._fields).to(self.device)
 
     def _logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
         device = self.device.type
