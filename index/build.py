@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from index.chunk import Chunking, Measure, chunk
+from index.chunk import Chunking, chunk
 from index.clean import VERSION as CLEANING
 from index.clean import clean
 from index.embed import Encoder, passage_text
 from index.load import Limits, Skipped, load
 from index.store import Index, Writer, digest_of
-from index.types import Article, Passage
+from index.types import Article, Measure, Passage
 
 # Passages embedded and committed together: enough that batches hold texts of one length, small
 # enough that an interrupted build repeats little (a minute of work on 2 cores).

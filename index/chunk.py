@@ -6,14 +6,10 @@ no passage measures more than Chunking.max_tokens, save by the joining of its pi
 Does not read files, load models or change text.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from index.sentences import sentence_spans
-from index.types import Article, Passage
-
-Measure = Callable[[Sequence[str]], list[int]]
-"""Texts -> their lengths in the reader's tokens, without special tokens."""
+from index.types import Article, Measure, Passage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,11 @@ article.text[p.start:p.end] == p.text for each of its passages.
 Offsets are half-open code points everywhere. Standard library only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+
+Measure = Callable[[Sequence[str]], list[int]]  # texts -> their lengths in the reader's tokens
 
 
 @dataclass(frozen=True, slots=True)

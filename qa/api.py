@@ -27,6 +27,7 @@ from qa.confidence import DEFAULT, Calibration
 from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
 from qa.retrieve import Fusion, retrieve
+from qa.spelling import mended
 from qa.types import Answer, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
@@ -41,6 +42,7 @@ class Config:
     ``threshold``: least probability of an answer that is shown; None for the fitted one.
     ``calibration``: the model behind the probabilities; None for the one of the default reader.
     ``question_chars``: longest question; a pasted article is a mistake, not a question.
+    ``spelling``: whether typos are mended; a word in double quotes never is.
     """
 
     passages: int = 8
@@ -49,6 +51,7 @@ class Config:
     threshold: float | None = None
     calibration: Calibration | None = None
     question_chars: int = 1_000
+    spelling: bool = True
 
     def __post_init__(self) -> None:
         if self.passages < 1:
@@ -156,7 +159,7 @@ class QA:
         :raises QuestionError: the question is empty or too long
         """
         with self.store.snapshot() as snapshot:
-            return self._retrieve(snapshot, [self.checked(question)], k, filters)[0]
+            return self._retrieve(snapshot, self._spelled(snapshot, [self.checked(question)]), k, filters)[0]
 
     def chat(self, *, filters: Filters = Filters()) -> "Chat":
         """Begin a conversation, in which a question may refer to earlier ones."""
@@ -199,7 +202,8 @@ class QA:
             f" | threshold {self.threshold:.2f}"
         )
 
-    def _answer(self, snapshot: Snapshot, questions: Sequence[str], filters: Filters) -> list[Answer]:
+    def _answer(self, snapshot: Snapshot, typed: Sequence[str], filters: Filters) -> list[Answer]:
+        questions = self._spelled(snapshot, typed)
         hits = self._retrieve(snapshot, questions, self.config.passages, filters)
         pairs = [
             (question, reader_text(hit.passage))
@@ -209,14 +213,14 @@ class QA:
         readings = iter(self._reader.read(pairs))
         groups = [grouped([s for hit in found for s in spans_of(hit, next(readings))]) for found in hits]
         answers = []
-        for question, found, own, closeness in zip(
-            questions, hits, groups, self._closeness(questions, groups), strict=True
+        for asked, question, found, own, closeness in zip(
+            typed, questions, hits, groups, self._closeness(questions, groups), strict=True
         ):
             weighed = clusters(own, closeness, snapshot)
             options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
             closest = () if answered else nearest(found, options, snapshot)
-            answers.append(Answer(question, options, answered, closest, self.signature))
+            answers.append(Answer(question, options, answered, closest, self.signature, asked))
         return answers
 
     def _closeness(
@@ -227,6 +231,11 @@ class QA:
         rows = iter(self._encoder.encode([*questions, *claims]))
         queries = [next(rows) for _ in questions]
         return [[float(query @ next(rows)) for _ in own] for query, own in zip(queries, groups, strict=True)]
+
+    def _spelled(self, snapshot: Snapshot, questions: Sequence[str]) -> list[str]:
+        if not self.config.spelling:
+            return list(questions)
+        return [mended(question, snapshot.count, self._reader.measure) for question in questions]
 
     def _retrieve(
         self, snapshot: Snapshot, questions: Sequence[str], k: int, filters: Filters

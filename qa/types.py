@@ -154,7 +154,7 @@ class Answer:
     answered: bool
     nearest: tuple[Citation, ...]
     signature: str
-    asked: str = ""  # what the person typed, where a follow-up was rewritten into `question`
+    asked: str = ""  # what the person typed, where a follow-up was rewritten or a typo mended for `question`
 
     @property
     def text(self) -> str | None:

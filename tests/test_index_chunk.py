@@ -8,9 +8,9 @@ from conftest import measure
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.chunk import Chunking, Measure, chunk
+from index.chunk import Chunking, chunk
 from index.sentences import sentence_spans
-from index.types import Article
+from index.types import Article, Measure
 
 
 def article(text: str) -> Article:
