@@ -24,15 +24,13 @@ from index.weights import check_sha256, fingerprint_of
 from qa.snap import snap, word_spans
 from qa.spans import decode_spans
 from qa.types import Reading
+from qa.windows import Windows
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 DEFAULT_FOLDER = Path(__file__).with_name("default_reader") / "weights"
 MANIFEST = Path(__file__).with_name("default_reader") / "manifest.json"
-QUESTION_TOKENS = 64  # Devlin et al. 2019's max_query_length; what is longer is cut at its end
-WINDOW_TOKENS = 384  # of one forward pass, question included: Devlin et al.'s max_seq_length for SQuAD
-STRIDE_TOKENS = 128  # by which windows of an overlong passage overlap
 # Windows are sorted by length and batched; 4,096 tokens a batch are as fast as any size above.
 BATCH_TOKENS = 4096
 ANSWER_TOKENS = 30  # longest answer; 99% of the dev questions' answers are shorter
@@ -81,10 +79,14 @@ class TransformersReader:
         return fingerprint_of(self._named, self._model.state_dict())
 
     def measure(self, texts: Sequence[str]) -> list[int]:
-        return [len(e.ids) for e in self._plain_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return self._tokenizer.measure(texts)
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[list[Reading]]:
-        windows = self._windows(pairs)
+        windows = [
+            _Window(pair, encoding)
+            for pair, encodings in enumerate(self._tokenizer.encode(pairs))
+            for encoding in encodings
+        ]
         found: list[list[tuple[int, Reading]]] = [[] for _ in pairs]
         lengths = [len(window.encoding.ids) for window in windows]
         for batch in batches_by_length(lengths, BATCH_TOKENS):
@@ -97,25 +99,6 @@ class TransformersReader:
                     text, window.encoding, starts[row, :size], ends[row, :size]
                 )
         return [_best(readings) for readings in found]
-
-    def _windows(self, pairs: Sequence[tuple[str, str]]) -> list[_Window]:
-        """Encode each pair, a long text as several windows that overlap."""
-        tokenizer = self._tokenizer
-        if not pairs:
-            return []
-        questions = {question: self._capped(question) for question, _ in pairs}
-        encodings = tokenizer.encode_batch([(questions[question], text) for question, text in pairs])
-        return [
-            _Window(pair, window)
-            for pair, encoding in enumerate(encodings)
-            for window in (encoding, *encoding.overflowing)
-        ]
-
-    def _capped(self, question: str) -> str:
-        encoding = self._plain_tokenizer.encode(question, add_special_tokens=False)
-        if len(encoding.ids) <= QUESTION_TOKENS:
-            return question
-        return question[: encoding.offsets[QUESTION_TOKENS - 1][1]]
 
     def _logits(self, encodings: list["Encoding"]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Run the model: start and end logits, each of shape (len(encodings), longest)."""
@@ -182,15 +165,11 @@ class TransformersReader:
         return model.eval()
 
     @cached_property
-    def _plain_tokenizer(self) -> "Tokenizer":
-        """The tokenizer without truncation or padding."""
+    def _tokenizer(self) -> Windows:
         from tokenizers import Tokenizer
 
         path = Path(self._folder if self._named is not None else DEFAULT_FOLDER) / "tokenizer.json"
-        tokenizer = Tokenizer.from_file(str(path)) if path.is_file() else self._hub_tokenizer()
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
+        return Windows(Tokenizer.from_file(str(path)) if path.is_file() else self._hub_tokenizer())
 
     def _hub_tokenizer(self) -> "Tokenizer":
         from transformers import AutoTokenizer
@@ -205,27 +184,12 @@ class TransformersReader:
         return fast.backend_tokenizer
 
     @cached_property
-    def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_str(self._plain_tokenizer.to_str())
-        tokenizer.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
-        return tokenizer
+    def _cls(self) -> int | None:
+        return self._tokenizer.token_id("[CLS]", "<s>")
 
     @cached_property
-    def _special(self) -> dict[str, int | None]:
-        ids = {}
-        for name in ("[CLS]", "<s>", "[PAD]", "<pad>"):
-            ids[name] = self._plain_tokenizer.token_to_id(name)
-        return ids
-
-    @property
-    def _cls(self) -> int | None:
-        return self._special["[CLS]"] if self._special["[CLS]"] is not None else self._special["<s>"]
-
-    @property
     def _pad(self) -> int:
-        return self._special["[PAD]"] or self._special["<pad>"] or 0
+        return self._tokenizer.token_id("[PAD]", "<pad>") or 0
 
     @cached_property
     def _fields(self) -> set[str]:

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from index.errors import CitewireError
 from qa.default_reader import trainer
 from qa.default_reader.careless import careless, hurried, with_typo
-from qa.default_reader.features import Row, Sampling, batches, collate, draw, encode, window
+from qa.default_reader.features import Row, Sampling, batches, collate, draw, encode
 from qa.default_reader.groups import (
     Group,
     Text,
@@ -32,6 +32,7 @@ from qa.default_reader.train import main
 from qa.default_reader.trainer import Settings, Trainer
 from qa.read import ANSWER_TOKENS, DEFAULT_FOLDER, TransformersReader
 from qa.spans import decode_spans
+from qa.windows import WINDOW_TOKENS, Windows
 
 QUESTIONS = Path(__file__).parents[1] / "qa/default_reader/questions"
 CONTEXT = "The ferry Marguerite sank off Port Elswick on 3 May. Its captain, Ada Lund, was rescued."
@@ -47,7 +48,12 @@ SQUAD = {"data": [{"title": "Ferry", "paragraphs": [{"context": CONTEXT, "qas": 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    return window(Tokenizer.from_file(str(DEFAULT_FOLDER / "tokenizer.json")))
+    return Tokenizer.from_file(str(DEFAULT_FOLDER / "tokenizer.json"))
+
+
+@pytest.fixture(scope="module")
+def windows(tokenizer: Tokenizer) -> Windows:
+    return Windows(tokenizer)
 
 
 def shown(group: Group) -> list[str]:
@@ -179,21 +185,30 @@ def test_a_typo_changes_one_place_of_a_long_word() -> None:
     assert hurried("Is it in London?", random.Random(1)).startswith("is it in l")
 
 
-def test_an_encoded_answer_is_at_its_tokens_also_in_a_late_window(tokenizer: Tokenizer) -> None:
+def test_an_encoded_answer_is_at_its_tokens_also_in_a_late_window(
+    tokenizer: Tokenizer, windows: Windows
+) -> None:
     long = "word " * 600 + CONTEXT
     at = long.index("Ada Lund")
 
-    (row,) = encode(tokenizer, "Who was the captain?", [Text(long, ((at, at + 8),))])
+    (row,) = encode(windows, "Who was the captain?", [Text(long, ((at, at + 8),))])
 
     ((first, last),) = row.spans
     assert tokenizer.decode(row.ids[first : last + 1]) == "ada lund"
     assert len(row.ids) <= 384
 
 
-def test_an_answer_longer_than_decoding_allows_is_left_out(tokenizer: Tokenizer) -> None:
+def test_an_overlong_question_is_cut_as_in_reading(windows: Windows) -> None:
+    text = Text("Ada Lund was the captain.", ((0, 8),))
+    (row,) = encode(windows, "Who was the captain? " * 100, [text])
+    assert len(row.ids) < WINDOW_TOKENS
+    assert row.spans
+
+
+def test_an_answer_longer_than_decoding_allows_is_left_out(windows: Windows) -> None:
     text = Text("word " * 100, ((0, 300),))
 
-    assert encode(tokenizer, "What?", [text]) == []
+    assert encode(windows, "What?", [text]) == []
 
 
 def test_an_epoch_shows_one_right_text_and_some_wrong_ones() -> None:

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 from torch import Tensor
 
 from qa.default_reader.careless import careless
 from qa.default_reader.groups import Group, Text
-from qa.read import ANSWER_TOKENS, QUESTION_TOKENS, STRIDE_TOKENS, WINDOW_TOKENS
+from qa.read import ANSWER_TOKENS
+from qa.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,11 @@ def draw(group: Group, rng: random.Random, sampling: Sampling) -> tuple[str, lis
     return question, right + rng.sample(group.wrong, min(len(group.wrong), most))
 
 
-def encode(tokenizer: Tokenizer, question: str, texts: Sequence[Text]) -> list[Row]:
+def encode(windows: Windows, question: str, texts: Sequence[Text]) -> list[Row]:
     """Encode a question with each text; of a text that is too long, the window around its answer."""
-    plain = tokenizer.encode(question, add_special_tokens=False)
-    if len(plain.ids) > QUESTION_TOKENS:
-        question = question[: plain.offsets[QUESTION_TOKENS - 1][1]]
     rows = []
-    for text, whole in zip(texts, tokenizer.encode_batch([(question, t.text) for t in texts]), strict=True):
-        made = [_row(window, text) for window in (whole, *whole.overflowing)]
+    for text, encodings in zip(texts, windows.encode([(question, t.text) for t in texts]), strict=True):
+        made = [_row(encoding, text) for encoding in encodings]
         rows.append(max(made, key=lambda row: len(row.spans)))  # the first window if none has an answer
     return [row for row, text in zip(rows, texts, strict=True) if row.spans or not text.answers]
 
@@ -91,14 +89,6 @@ def _row(encoding: Encoding, text: Text) -> Row:
         if whole and covered[-1] - covered[0] < ANSWER_TOKENS:
             spans.append((covered[0], covered[-1]))
     return Row(encoding.ids, encoding.type_ids, context, tuple(dict.fromkeys(spans)))
-
-
-def window(tokenizer: Tokenizer) -> Tokenizer:
-    """Give a copy of a tokenizer that cuts long texts into the windows that reading has."""
-    copy = Tokenizer.from_str(tokenizer.to_str())
-    copy.no_padding()
-    copy.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
-    return copy
 
 
 def batches(encoded: Sequence[list[Row]], max_tokens: int, rng: random.Random) -> Iterator[list[int]]:

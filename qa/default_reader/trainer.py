@@ -27,10 +27,11 @@ from transformers.utils import logging
 
 from index.errors import CitewireError
 from index.inference import has_bfloat16
-from qa.default_reader.features import Batch, Row, Sampling, batches, collate, draw, encode, window
+from qa.default_reader.features import Batch, Row, Sampling, batches, collate, draw, encode
 from qa.default_reader.groups import Group
 from qa.default_reader.loss import group_loss, separate_loss, span_scores
 from qa.read import ANSWER_TOKENS
+from qa.windows import Windows
 
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_STEPS = 200  # between checkpoints: some minutes on two cores
@@ -84,13 +85,13 @@ class Trainer:
         self.groups, self.held = groups, dev
         self.settings, self.sampling = settings, sampling
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.tokenizer = window(Tokenizer.from_file(str(start / "tokenizer.json")))
-        special = [self.tokenizer.token_to_id(token) for token in ("[PAD]", "[CLS]")]
-        if None in special:
+        self.windows = Windows(Tokenizer.from_file(str(start / "tokenizer.json")))
+        pad, cls = self.windows.token_id("[PAD]"), self.windows.token_id("[CLS]")
+        if pad is None or cls is None:
             raise CitewireError(
                 f"the tokenizer of {start} has no [PAD] and [CLS]; start from a BERT-like reader"
             )
-        self._pad, self._cls = (int(number) for number in special if number is not None)
+        self._pad, self._cls = pad, cls
         torch.manual_seed(settings.seed)
         self.model = AutoModelForQuestionAnswering.from_pretrained(start, dtype=torch.float32)
         self.model.to(self.device).train()
@@ -129,7 +130,7 @@ class Trainer:
         """Encode what an epoch shows of each group."""
         rng = random.Random(f"{self.settings.seed}-{epoch}")
         shown = [draw(group, rng, self.sampling) for group in self.groups]
-        return [encode(self.tokenizer, question, texts) for question, texts in shown]
+        return [encode(self.windows, question, texts) for question, texts in shown]
 
     def _plan(self) -> Iterator[tuple[int, list[int]]]:
         """Give the batches of all epochs, as (epoch, group numbers)."""
@@ -204,7 +205,7 @@ class Trainer:
         self._load(self.average)
         losses, exact, declined = [], [], []
         for group in self.held:
-            rows = encode(self.tokenizer, group.question, [*group.right[:1], *group.wrong])
+            rows = encode(self.windows, group.question, [*group.right[:1], *group.wrong])
             if not rows:
                 continue
             batch = self._batch([rows])
