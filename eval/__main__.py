@@ -53,6 +53,7 @@ class Models:
     passages: int | None = None
     max_tokens: int | None = None
     search: Search = Search.FUSED
+    spelling: bool = True
     fitting: bool = False
 
     def arguments(self) -> "Arguments":
@@ -69,6 +70,7 @@ class Models:
             chunking=Chunking(self.max_tokens or Chunking().max_tokens),
             fusion=Fusion(dense=self.search is not Search.WORDS, words=self.search is not Search.DENSE),
             calibration=Calibration.by_margin() if self.fitting else None,
+            spelling=self.spelling,
         )
         return {
             "config": config,
@@ -110,6 +112,7 @@ def main(
     passages: Annotated[int | None, typer.Option(min=1, help="Passages read for each question.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=16, help="Longest passage; needs --index.")] = None,
     search: Annotated[Search, typer.Option(help="Which searches find the passages.")] = Search.FUSED,
+    spelling: Annotated[bool, typer.Option("--spelling/--no-spelling", help="Mend typos.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Encoder: a folder or hub name.")] = None,
     reader: Annotated[str | None, typer.Option(help="Reader: a folder or hub name.")] = None,
     fit_confidence: Annotated[
@@ -124,7 +127,8 @@ def main(
     try:
         if fit_confidence:
             _make_folder(fit_confidence.parent)
-        models = Models(encoder, reader, passages, max_tokens, search, fitting=fit_confidence is not None)
+        fitting = fit_confidence is not None
+        models = Models(encoder, reader, passages, max_tokens, search, fitting=fitting, spelling=spelling)
         outcomes = _run(gold, articles, index, models, out=out, k=k, plot=plot, limit=limit, typed=typed)
         if fit_confidence:
             typer.echo(_fit(outcomes, models, fit_confidence))

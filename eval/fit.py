@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eval.ask import RIGHT_F1, Outcome
-from eval.metrics import auroc, expected_calibration_error, mean
+from eval.metrics import auroc, chance_calibration_error, expected_calibration_error, mean
 from index.errors import CitewireError
 from qa.confidence import Calibration, choose_threshold, fit
 
@@ -77,7 +77,7 @@ def cross_validate(outcomes: Sequence[Outcome]) -> list[Judged]:
 def summary(judged: Sequence[Judged]) -> str:
     """A line for each gold file, and one for all, of cross-validated figures."""
     heads = ("answered", "declined", "shown right")
-    head = f"{FOLDS}-fold: {'questions':<24}{'n':>5}{'F1':>7}{'AUROC':>7}{'ECE':>7}"
+    head = f"{FOLDS}-fold: {'questions':<24}{'n':>5}{'F1':>7}{'AUROC':>7}{'ECE':>7}{'chance':>8}"
     lines = [head + "".join(f"{name:>13}" for name in heads)]
     files = dict.fromkeys(found.outcome.question.file for found in judged)
     for name in [*files, "all"]:
@@ -89,11 +89,13 @@ def summary(judged: Sequence[Judged]) -> str:
         lines.append(
             f"        {name:<24}{len(own):>5}{100 * mean([found.f1 for found in can]):>7.1f}"
             f"{auroc(sure, right):>7.3f}{expected_calibration_error(sure, right):>7.3f}"
+            f"{chance_calibration_error(sure):>8.3f}"
             f"{mean([found.shown for found in can]):>13.2f}"
             f"{mean([not found.shown for found in cannot]):>13.2f}"
             f"{mean([found.right for found in shown]):>13.2f}"
         )
     lines.append("F1 is of answerable questions, never abstaining; answered of these, declined of others.")
+    lines.append("chance: the ECE that as many answers would show if every probability were exactly right.")
     return "\n".join(lines)
 
 

@@ -131,6 +131,19 @@ def expected_calibration_error(confidences: NDArray[np.float64], right: NDArray[
     return sum(gaps) / len(confidences) if len(confidences) else math.nan
 
 
+def chance_calibration_error(confidences: NDArray[np.float64]) -> float:
+    """The mean calibration error that these confidences would show if each were exactly right.
+
+    Few answers fill the bins unevenly, so the error of even perfect confidences is above 0: an error
+    near this one is no sign of miscalibration.
+
+    Source: the resampling of Broecker and Smith 2007, "Increasing the reliability of reliability diagrams".
+    """
+    random = np.random.default_rng(SEED)
+    draws = random.random((RESAMPLES, len(confidences))) < confidences
+    return mean([expected_calibration_error(confidences, right) for right in draws])
+
+
 def risk_coverage(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> list[tuple[float, float]]:
     """(coverage, risk) at each threshold: the share answered, and the share of these that is wrong.
 

@@ -199,7 +199,7 @@ class QA:
             f"encoder {self._encoder.fingerprint} | reader {self._reader.fingerprint}"
             f" | passages {config.passages} of {self.store.manifest.max_tokens} tokens"
             f" | dense {config.fusion.dense:g} + words {config.fusion.words:g}, depth {config.fusion.depth}"
-            f" | threshold {self.threshold:.2f}"
+            f" | threshold {self.threshold:.2f} | spelling {'on' if config.spelling else 'off'}"
         )
 
     def _answer(self, snapshot: Snapshot, typed: Sequence[str], filters: Filters) -> list[Answer]:

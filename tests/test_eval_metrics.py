@@ -14,6 +14,7 @@ from eval.metrics import (
     auroc,
     bootstrap_interval,
     calibration_bins,
+    chance_calibration_error,
     exact_match,
     expected_calibration_error,
     first_rank,
@@ -107,6 +108,15 @@ def test_auroc_equals_sklearns(rows: list[tuple[float, bool]]) -> None:
         assert math.isnan(ours)
     else:
         assert ours == pytest.approx(importlib.import_module("sklearn.metrics").roc_auc_score(right, scores))
+
+
+def test_chance_leaves_a_calibration_error_that_more_answers_shrink() -> None:
+    # One answer of confidence 0.5 is off by 0.5 whether right or wrong; 0 and 1 can't be off.
+    assert chance_calibration_error(np.array([0.5])) == pytest.approx(0.5)
+    assert chance_calibration_error(np.array([0.0, 1.0])) == 0
+    # n answers of 0.5 share a bin: the mean gap is that of a binomial, about sqrt(1 / (2 pi n)).
+    assert chance_calibration_error(np.full(400, 0.5)) == pytest.approx((2 * math.pi * 400) ** -0.5, rel=0.1)
+    assert math.isnan(chance_calibration_error(np.array([])))
 
 
 def test_calibration_error_is_the_weighted_gap_of_the_bins() -> None:

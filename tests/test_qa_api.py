@@ -241,6 +241,24 @@ def test_a_follow_up_is_asked_with_the_names_before_it_and_shown_so(sample: QA) 
     assert [turn.question for turn in chat.turns] == [KNOWN, second.question]
 
 
+def test_a_typo_is_mended_and_the_answer_says_what_was_asked(sample: QA) -> None:
+    typed = KNOWN.replace("legal", "leagl").replace("Golden", "Gloden")
+    answer = sample.ask(typed)
+    assert (answer.question, answer.asked, answer.text) == (KNOWN, typed, FOUND)
+    assert str(answer).startswith(f"({KNOWN})\n")
+    assert sample.search(typed, k=3) == sample.search(KNOWN, k=3)
+    chat = sample.chat()
+    assert (chat.ask(typed).asked, chat.turns[0].question) == (typed, KNOWN)
+
+
+def test_typos_stay_where_a_person_wants_them(sample: QA) -> None:
+    quoted = 'Who was given the "Gloden" Globe?'
+    assert sample.ask(quoted).question == quoted
+    plain = QA(sample.store, sample._encoder, sample._reader, Config(spelling=False))
+    assert plain.ask("Who was given the Gloden Globe?").question == "Who was given the Gloden Globe?"
+    assert plain.signature.endswith("spelling off")
+
+
 def test_a_new_conversation_knows_nothing_of_another(sample: QA) -> None:
     sample.chat().ask(KNOWN)
     assert sample.chat().ask("Where was it held?").question == "Where was it held?"
