@@ -186,9 +186,10 @@ def _fit(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
     from eval.fit import cross_validate, fit_to, summary
 
     encoder, reader = models.fingerprints()
+    figures = summary(cross_validate(outcomes))
     fitted = fit_to(outcomes, reader, encoder)
     fitted.save(path)
-    return f"{summary(cross_validate(outcomes))}\nThreshold {fitted.threshold:.3f}; written to {path}"
+    return f"{figures}\nThreshold {fitted.threshold:.3f}; written to {path}"
 
 
 def index_path(corpus: Path, cache: Path) -> Path:

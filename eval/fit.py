@@ -59,6 +59,9 @@ def judge(outcomes: Sequence[Outcome], calibration: Calibration) -> list[Judged]
     found = []
     for outcome in outcomes:
         sure = [calibration.probability(evidence) for evidence in outcome.evidence_of]
+        if not sure:  # nothing was found, and so nothing is shown
+            found.append(Judged(outcome, 0.0, 0.0, False))
+            continue
         best = int(np.argmax(sure))
         found.append(Judged(outcome, outcome.f1_of[best], sure[best], sure[best] >= calibration.threshold))
     return found
@@ -100,4 +103,4 @@ def summary(judged: Sequence[Judged]) -> str:
 
 
 def _known(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    return [outcome for outcome in outcomes if outcome.evidence_of and not outcome.question.history]
+    return [outcome for outcome in outcomes if not outcome.question.history]

@@ -114,14 +114,25 @@ class Snapshot:
         )
         return self._hits("bm25", [(row["id"], row["score"]) for row in rows])
 
-    def count(self, words: Sequence[str], most: int = 1000) -> list[int]:
-        """Tell in how many passages, with their headlines, each word occurs in any of its forms.
+    def count(self, phrases: Sequence[str], most: int = 1000) -> list[int]:
+        """Tell in how many passages, with their headlines, each word or phrase occurs in any of its forms.
 
-        :param words: letters and digits only
+        :param phrases: letters, digits and spaces only
         :param most: counting stops here
         """
         find = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)"
-        return [self._db.execute(find, (f'"{word}"', most)).fetchone()[0] for word in words]
+        return [self._db.execute(find, (f'"{phrase}"', most)).fetchone()[0] for phrase in phrases]
+
+    def passages_with(self, word: str, others: Sequence[str], k: int) -> list[Passage]:
+        """Give up to k passages that have, with their headline, a word and one of some others, in any form.
+
+        :param others: at least one; letters, digits and marks between digits only
+        """
+        either = " OR ".join(f'"{other}"' for other in others)
+        match = f'"{word}" AND ({either})'
+        found = "SELECT rowid FROM words WHERE words MATCH ? LIMIT ?"
+        rows = self._db.execute(f"{PASSAGE_QUERY} WHERE p.id IN ({found})", (match, k))
+        return [passage_of(row) for row in rows]
 
     def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
         """Compare a query with some passages, whatever search found them.

@@ -8,6 +8,7 @@ Only this module puts the steps in order. Loads no model before the first questi
 import hashlib
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -42,7 +43,7 @@ class Config:
     ``threshold``: least probability of an answer that is shown; None for the fitted one.
     ``calibration``: the model behind the probabilities; None for the one of the default reader.
     ``question_chars``: longest question; a pasted article is a mistake, not a question.
-    ``spelling``: whether typos are mended; a word in double quotes never is.
+    ``spelling``: whether typos are mended (``qa.spelling``); a word in double quotes never is.
     """
 
     passages: int = 8
@@ -146,20 +147,25 @@ class QA:
 
         :raises QuestionError: one is empty or too long; then none is answered
         """
-        cleaned = [self.checked(question) for question in questions]
-        answers = []
-        for at in range(0, len(cleaned), BATCH):
-            with self.store.snapshot() as snapshot:
-                answers += self._answer(snapshot, cleaned[at : at + BATCH], filters)
-        return answers
+        typed = [self.checked(question) for question in questions]
+        answers = self._answers(self._mended(typed), filters)
+        return [replace(answer, asked=asked) for answer, asked in zip(answers, typed, strict=True)]
 
     def search(self, question: str, k: int = 10, *, filters: Filters = Filters()) -> list[Hit]:
         """Find the passages that the reader would be given, best first, without reading them.
 
         :raises QuestionError: the question is empty or too long
         """
+        spelled = self.spelled(question)
         with self.store.snapshot() as snapshot:
-            return self._retrieve(snapshot, self._spelled(snapshot, [self.checked(question)]), k, filters)[0]
+            return self._retrieve(snapshot, [spelled], k, filters)[0]
+
+    def spelled(self, question: str) -> str:
+        """Give a question as ``ask`` reads it, its typos mended by the words of all the articles.
+
+        :raises QuestionError: it is empty or too long
+        """
+        return self._mended([self.checked(question)])[0]
 
     def chat(self, *, filters: Filters = Filters()) -> "Chat":
         """Begin a conversation, in which a question may refer to earlier ones."""
@@ -202,8 +208,15 @@ class QA:
             f" | threshold {self.threshold:.2f} | spelling {'on' if config.spelling else 'off'}"
         )
 
-    def _answer(self, snapshot: Snapshot, typed: Sequence[str], filters: Filters) -> list[Answer]:
-        questions = self._spelled(snapshot, typed)
+    def _answers(self, questions: Sequence[str], filters: Filters) -> list[Answer]:
+        """Answer questions as they are."""
+        answers = []
+        for at in range(0, len(questions), BATCH):
+            with self.store.snapshot() as snapshot:
+                answers += self._answer(snapshot, questions[at : at + BATCH], filters)
+        return answers
+
+    def _answer(self, snapshot: Snapshot, questions: Sequence[str], filters: Filters) -> list[Answer]:
         hits = self._retrieve(snapshot, questions, self.config.passages, filters)
         pairs = [
             (question, reader_text(hit.passage))
@@ -213,14 +226,14 @@ class QA:
         readings = iter(self._reader.read(pairs))
         groups = [grouped([s for hit in found for s in spans_of(hit, next(readings))]) for found in hits]
         answers = []
-        for asked, question, found, own, closeness in zip(
-            typed, questions, hits, groups, self._closeness(questions, groups), strict=True
+        for question, found, own, closeness in zip(
+            questions, hits, groups, self._closeness(questions, groups), strict=True
         ):
             weighed = clusters(own, closeness, snapshot)
             options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
             closest = () if answered else nearest(found, options, snapshot)
-            answers.append(Answer(question, options, answered, closest, self.signature, asked))
+            answers.append(Answer(question, options, answered, closest, self.signature))
         return answers
 
     def _closeness(
@@ -232,10 +245,11 @@ class QA:
         queries = [next(rows) for _ in questions]
         return [[float(query @ next(rows)) for _ in own] for query, own in zip(queries, groups, strict=True)]
 
-    def _spelled(self, snapshot: Snapshot, questions: Sequence[str]) -> list[str]:
+    def _mended(self, questions: Sequence[str]) -> list[str]:
         if not self.config.spelling:
             return list(questions)
-        return [mended(question, snapshot.count, self._reader.measure) for question in questions]
+        with self.store.snapshot() as snapshot:
+            return [mended(question, snapshot, self._reader.measure) for question in questions]
 
     def _retrieve(
         self, snapshot: Snapshot, questions: Sequence[str], k: int, filters: Filters
@@ -243,11 +257,11 @@ class QA:
         return retrieve(snapshot, self._encoder, questions, k, filters=filters, fusion=self.config.fusion)
 
     def checked(self, question: str) -> str:
-        """Give a question as it is asked, with plain spaces.
+        """Give a question with plain spaces, and letters with their accents as one character.
 
         :raises QuestionError: it is empty or too long
         """
-        question = " ".join(question.split())
+        question = " ".join(unicodedata.normalize("NFC", question).split())
         if not any(character.isalnum() for character in question):
             raise QuestionError("the question is empty; type some words")
         if len(question) > self.config.question_chars:
@@ -271,18 +285,19 @@ class Chat:
 
         :raises QuestionError: it is empty or too long
         """
-        answer = replace(self._qa.ask(self.understood(text), filters=self.filters), asked=text)
+        (answer,) = self._qa._answers([self.understood(text)], self.filters)
+        answer = replace(answer, asked=text)
         self.tell(answer.question, answer.text or "")
         return answer
 
     def understood(self, text: str) -> str:
-        """Give the question that ``ask`` would ask of the articles: a follow-up, made to stand alone.
+        """Give the question that ``ask`` would ask: typos mended, and a follow-up made to stand alone.
 
         :raises QuestionError: the text is empty or too long
         """
-        typed = self._qa.checked(text)
-        question = stand_alone(typed, self.turns)
-        return question if len(question) <= self._qa.config.question_chars else typed
+        spelled = self._qa.spelled(text)
+        question = stand_alone(spelled, self.turns)
+        return question if len(question) <= self._qa.config.question_chars else spelled
 
     def tell(self, question: str, answer: str) -> None:
         """Put a turn into the history without asking."""

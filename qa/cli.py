@@ -46,6 +46,9 @@ ReaderOption = Annotated[
 CalibrationOption = Annotated[
     Path | None, typer.Option(help="Confidence fitted for that reader: python -m eval --fit-confidence.")
 ]
+SpellingOption = Annotated[
+    bool, typer.Option("--spelling/--no-spelling", help="Mend typos; a word in double quotes stays.")
+]
 
 
 @app.command(
@@ -106,11 +109,12 @@ def ask(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least probability of an answer that is shown.")
     ] = None,
+    spelling: SpellingOption = True,
 ) -> None:
     """Answer one question. Exit code 1 means: not in these articles."""
     from qa.api import QA
 
-    with QA.open(where, **_models(encoder, reader, calibration, threshold)) as qa:
+    with QA.open(where, **_models(encoder, reader, calibration, threshold, spelling=spelling)) as qa:
         answer = qa.ask(question, filters=_filters(source, since, until))
     if as_json:
         typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
@@ -133,6 +137,7 @@ def chat(
     encoder: EncoderOption = None,
     reader: ReaderOption = None,
     calibration: CalibrationOption = None,
+    spelling: SpellingOption = True,
 ) -> None:
     """Open the web chat: over your index if there is one, else over the sample articles."""
     import ui
@@ -140,7 +145,8 @@ def chat(
 
     if where is None and articles is None and (default_index_path() / "articles.db").is_file():
         where = default_index_path()
-    ui.main(index=where, articles=articles, port=port, **_models(encoder, reader, calibration))
+    models = _models(encoder, reader, calibration, spelling=spelling)
+    ui.main(index=where, articles=articles, port=port, **models)
 
 
 @app.command(
@@ -233,7 +239,12 @@ class Models(TypedDict):
 
 
 def _models(
-    encoder: str | None, reader: str | None, calibration: Path | None, threshold: float | None = None
+    encoder: str | None,
+    reader: str | None,
+    calibration: Path | None,
+    threshold: float | None = None,
+    *,
+    spelling: bool = True,
 ) -> Models:
     from index.embed import SentenceTransformerEncoder
     from qa.api import Config
@@ -244,7 +255,7 @@ def _models(
     fitted = None
     if calibration:
         fitted = Calibration.read(calibration, reader=reading.fingerprint, encoder=encoding.fingerprint)
-    config = Config(threshold=threshold, calibration=fitted)
+    config = Config(threshold=threshold, calibration=fitted, spelling=spelling)
     return {"config": config, "encoder": encoding, "reader": reading}
 
 

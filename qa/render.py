@@ -10,6 +10,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
+from qa.spelling import as_typed
 from qa.types import Answer, Candidate, Citation
 
 # Shares of right answers: `python -m eval` on 2,225 news articles and on the sample, 291 answers shown.
@@ -113,10 +114,12 @@ def _others_html(others: Sequence[Candidate]) -> str:
 
 
 def _understood_html(answer: Answer) -> str:
-    if " ".join(answer.asked.split()) in ("", answer.question):
+    if not answer.rewritten:
         return ""
-    question = escape(answer.question)
+    question, kept = escape(answer.question), escape(as_typed(answer.question, answer.asked))
     edit = f'<button type="button" data-question="{question}">Edit</button>'
+    if len(answer.asked.split()) == len(answer.question.split()):  # a typo was mended, no more
+        edit += f' <button type="button" data-question="{kept}" data-send="">Ask as typed</button>'
     return f'<p class="understood">Understood as: <em>{question}</em> {edit}</p>'
 
 

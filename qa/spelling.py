@@ -1,61 +1,86 @@
-"""Mend typos in a question by the words that the articles use.
+"""Mend typos in a question by the words of the articles.
 
-Holds: a word that an article has in any form, that the reader knows whole, or that stands in double
-quotes stays as typed; of another at most one letter changes, and never its first. Deterministic; keeps
-no word list of its own.
+Comes before retrieve -> read -> aggregate -> answer, and before a follow-up is made to stand alone.
+Holds: a word that any article has, that the reader knows whole, or that stands in double quotes stays as
+typed; of another at most one letter changes, never its first, and only where a passage has the mended
+word beside another word of the question, or the word is as common as "about". English; deterministic.
 """
 
 import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
-from index.types import Measure
+from index.types import Measure, Passage
+from qa.terms import STOP_WORDS, content_words, words
 
-Count = Callable[[Sequence[str]], list[int]]
-
-# First letters are hardly ever mistyped, and shorter words are one letter away from too many others
+# Shorter words are one letter away from too many others, and first letters are hardly ever mistyped
 # (Kukich 1992, "Techniques for automatically correcting words in text"); longer ones are no words.
-WORD = re.compile(r'"[^"]*"|\b([^\W\d_]{4,24})\b')
-# A slip that could have hit any letter, or put in any, is so much less likely to be this one.
-ANY_LETTER = 0.1
-MADE_UP = 0.1  # for a word that the reader does not know whole
-LEAST = 1.0  # passages, so weighed: with fewer a word that no article has is likelier new than mistyped
+WORD = re.compile(r'["“”„][^"“”„]*["“”„]|\b([^\W\d_]{5,24})\b')
+# The rest is from tests/bench_spelling.py, whose figures are in the CHANGELOG.
+UNKNOWN = 3  # a question with more unknown words is about something else, or in another language
+NEAREST = 3  # words one letter away whose passages are looked at
+BESIDE = 3  # other words of the question, the rarest, of which one has to be in the passage
+LOOKED_AT = 10  # passages for each
+ANY_LETTER = 0.1  # how much likelier a swap, a double or a gap is than any other slip
+LEAST = 0.3  # passages, so weighed: one for the likelier slips, three for another
 
 
-def mended(question: str, count: Count, measure: Measure) -> str:
-    """Replace each unknown word by the likeliest of the articles' words that is one letter away.
+class Corpus(Protocol):
+    """What is needed of the index: which words its passages have."""
 
-    :param count: tells in how many passages each of some words occurs
+    def count(self, phrases: Sequence[str]) -> list[int]: ...
+
+    def passages_with(self, word: str, others: Sequence[str], k: int) -> list[Passage]: ...
+
+
+def mended(question: str, corpus: Corpus, measure: Measure) -> str:
+    """Replace each unknown word by the likeliest word of the articles that is one letter away.
+
     :param measure: counts the reader's tokens of each of some texts; a word that it knows is one
 
-    Source: the noisy channel of Norvig 2007, "How to write a spelling corrector".
+    Source: Norvig 2007, "How to write a spelling corrector"; the question's other words stand in for
+    his language model.
     """
-    typed = [word for word in WORD.findall(question) if word]
-    unknown = [word for word, passages in zip(typed, count(typed), strict=True) if not passages]
-    if not unknown:
+    unknown = [word for word in _unknown(question, corpus) if min(measure([word, f" {word}"])) > 1]
+    if not unknown or len(unknown) > UNKNOWN:
         return question
-    better = {
-        word: _likeliest(word, count, measure)
-        for word, tokens in zip(unknown, measure(unknown), strict=True)
-        if tokens > 1
-    }
+    rest = [word for word in content_words(question) if word not in {w.lower() for w in unknown}]
+    known = [(n, word) for word, n in zip(rest, corpus.count(rest), strict=True) if n]
+    rarest = [word for _, word in sorted(known)[:BESIDE]]
+    better = {word: _likeliest(word, rarest, corpus) for word in unknown}
     return WORD.sub(lambda match: better.get(match[0], match[0]), question)
 
 
-def _likeliest(word: str, count: Count, measure: Measure) -> str:
+def as_typed(question: str, typed: str) -> str:
+    """Give what was typed with the words that were mended in quotes, so that they stay.
+
+    >>> as_typed("Who is Davidson?", "Who is Davison?")
+    'Who is "Davison"?'
+    """
+    kept = set(WORD.findall(question))
+    return WORD.sub(lambda match: match[0] if not match[1] or match[1] in kept else f'"{match[0]}"', typed)
+
+
+def _unknown(question: str, corpus: Corpus) -> list[str]:
+    """Give the words that no article has, also not as two ("didnt"); not those in odd capitals."""
+    typed = [w for w in dict.fromkeys(WORD.findall(question)) if w and (w.islower() or w.istitle())]
+    unknown = [word for word, n in zip(typed, corpus.count(typed), strict=True) if not n]
+    return [w for w in unknown if not any(corpus.count([f"{w[:-1]} {w[-1:]}", f"{w[:-2]} {w[-2:]}"]))]
+
+
+def _likeliest(word: str, rarest: Sequence[str], corpus: Corpus) -> str:
     slips = one_letter_away(word.lower())
-    found = [(near, n) for near, n in zip(slips, count(list(slips)), strict=True) if n]
-    if not found:
-        return word
-    # The articles' words are counted in all their forms, so that some that look like one do not exist.
-    sizes = measure([near for near, _ in found])
-    weighed = [
-        (n * slips[near] * (1.0 if size == 1 else MADE_UP), near)
-        for (near, n), size in zip(found, sizes, strict=True)
-    ]
-    weight, best = max(weighed)
-    if weight < LEAST:
-        return word
+    counted = zip(corpus.count(list(slips)), slips, strict=True)
+    nearest = sorted(((n * slips[near], near) for n, near in counted if n), reverse=True)[:NEAREST]
+    best, most = word, 0.0
+    for _, near in nearest:
+        # Counting takes all forms of a word for one, and so counts some that do not exist.
+        beside = corpus.passages_with(near, rarest, LOOKED_AT) if rarest else []
+        found = sum(near in words(f"{p.title} {p.text}") for p in beside)
+        weight = slips[near] * (1 if near in STOP_WORDS else found)  # "about" is beside anything
+        if weight >= LEAST and weight > most:
+            best, most = near, weight
     return best.capitalize() if word[0].isupper() else best
 
 

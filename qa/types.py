@@ -157,6 +157,11 @@ class Answer:
     asked: str = ""  # what the person typed, where a follow-up was rewritten or a typo mended for `question`
 
     @property
+    def rewritten(self) -> bool:
+        """Whether another question was asked of the articles than the person typed."""
+        return " ".join(self.asked.split()) not in ("", self.question)
+
+    @property
     def text(self) -> str | None:
         return self.candidates[0].text if self.answered else None
 
@@ -198,7 +203,7 @@ class Answer:
 
     def __str__(self) -> str:
         """The answer for a terminal: words, marked sentence, numbered sources, other answers."""
-        lines = [] if not self.asked or self.asked == self.question else [f"({self.question})"]
+        lines = [f"Understood as: {self.question}", ""] if self.rewritten else []
         if self.answered:
             lines += [f"{self.text}   ({self.confidence:.0%} sure)", "", *_sources(self.citations)]
             for other in self.alternatives:

@@ -79,6 +79,13 @@ def test_an_answer_as_json_is_one_document_with_the_documented_keys(indexed: Pat
     assert best["quote"] in best["sentence"]
 
 
+def test_a_typo_is_mended_unless_the_person_says_no(indexed: Path) -> None:
+    typed = KNOWN.replace("wrapped", "wraped")
+    assert json.loads(citewire("ask", typed, "--json", index=indexed).stdout)["question"] == KNOWN
+    kept = citewire("ask", typed, "--no-spelling", "--json", index=indexed)
+    assert json.loads(kept.stdout)["question"] == typed
+
+
 def test_not_in_these_articles_is_exit_code_1(indexed: Path) -> None:
     done = citewire("ask", "What is the boiling point of tungsten in kelvin?", "--json", "--index", indexed)
     assert done.returncode == 1, done.stderr

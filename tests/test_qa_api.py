@@ -236,7 +236,7 @@ def test_a_follow_up_is_asked_with_the_names_before_it_and_shown_so(sample: QA) 
     assert second.asked == "Where was it held?"
     assert second.question != second.asked
     assert "Golden Globes" in second.question
-    assert str(second).startswith(f"({second.question})\n")
+    assert str(second).startswith(f"Understood as: {second.question}\n")
     assert second.to_dict()["asked"] == "Where was it held?"
     assert [turn.question for turn in chat.turns] == [KNOWN, second.question]
 
@@ -245,10 +245,18 @@ def test_a_typo_is_mended_and_the_answer_says_what_was_asked(sample: QA) -> None
     typed = KNOWN.replace("legal", "leagl").replace("Golden", "Gloden")
     answer = sample.ask(typed)
     assert (answer.question, answer.asked, answer.text) == (KNOWN, typed, FOUND)
-    assert str(answer).startswith(f"({KNOWN})\n")
+    assert str(answer).startswith(f"Understood as: {KNOWN}\n")
     assert sample.search(typed, k=3) == sample.search(KNOWN, k=3)
     chat = sample.chat()
     assert (chat.ask(typed).asked, chat.turns[0].question) == (typed, KNOWN)
+
+
+def test_a_typo_in_a_follow_up_is_mended_before_it_is_understood(sample: QA) -> None:
+    chat = sample.chat()
+    chat.tell(KNOWN, FOUND)
+    assert chat.understood("What abuot Oxfam?") == chat.understood("What about Oxfam?") != "What about Oxfam?"
+    chat.tell('Who gave the "Gloden" Globe?', "")
+    assert "Gloden" in chat.ask("Where was it held?").question
 
 
 def test_typos_stay_where_a_person_wants_them(sample: QA) -> None:

@@ -125,5 +125,14 @@ def test_a_rewritten_question_is_shown_and_can_be_edited_and_one_as_typed_is_not
     assert "Understood" not in answer_html(answer(candidate(), asked=" By how  many? "))
 
 
+def test_a_mended_question_can_be_asked_as_it_was_typed() -> None:
+    html = answer_html(answer(candidate(), asked="By how manny?"))
+    assert (
+        '<button type="button" data-question="By how &quot;manny&quot;?" data-send="">Ask as typed</button>'
+        in html
+    )
+    assert "Ask as typed" not in answer_html(answer(candidate(), asked="how many?"))
+
+
 def test_a_copy_is_named_a_copy() -> None:
     assert "near-identical copy" in source_html(citation(copy=True), 2)

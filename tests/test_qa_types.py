@@ -91,9 +91,15 @@ def test_the_terminal_says_that_the_articles_do_not_answer() -> None:
     assert str(replace(DECLINED, nearest=())) == "Not in these articles."
 
 
+def test_an_answer_knows_whether_it_is_to_the_question_that_was_typed() -> None:
+    assert not ANSWER.rewritten
+    assert not replace(ANSWER, asked=f" {ANSWER.question.replace(' ', '  ')}").rewritten
+    assert replace(ANSWER, asked="And how much?").rewritten
+
+
 def test_the_terminal_shows_how_a_follow_up_was_understood() -> None:
     asked = replace(ANSWER, question="How much did the fund raise?", asked="How much?")
-    assert str(asked).startswith("(How much did the fund raise?)\n$13m")
+    assert str(asked).startswith("Understood as: How much did the fund raise?\n\n$13m")
     assert str(replace(ANSWER, asked="How much?")).startswith("$13m")
 
 

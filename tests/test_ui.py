@@ -140,11 +140,18 @@ def test_a_person_asks_checks_the_source_and_asks_on(browse: "sync_api.Browser",
     turn.locator(".understood button").click()
     assert page.locator("#ask textarea").input_value() == turn.locator(".understood em").inner_text()
 
+    turn = seen.ask("Who designed the Time's Up lapel pni of the Gloden Globes?")
+    assert "Golden Globes" in turn.locator(".understood em").inner_text()
+    turn.get_by_role("button", name="Ask as typed").click()
+    page.locator(".turn").nth(5).locator(".answer").wait_for()
+    assert '"Gloden"' in page.locator(".turn").nth(5).locator(".asked").inner_text()
+    assert page.locator(".turn").nth(5).locator(".understood").count() == 0
+
     page.fill("#ask textarea", "why " * 600)
     page.press("#ask textarea", "Enter")
     page.locator(".notice").wait_for()
     page.wait_for_function("document.querySelector('#ask textarea').value.startsWith('why why')")
-    assert page.locator(".turn").count() == 4, "the conversation is still there"
+    assert page.locator(".turn").count() == 6, "the conversation is still there"
 
     page.click("#new")
     page.locator(".turn").first.wait_for(state="detached")

@@ -58,9 +58,10 @@ def load_contexts(path: Path) -> list[Group]:
     try:
         if path.suffix == ".json":
             return [_group(row, path.stem) for row in _squad(json.loads(path.read_text(encoding="utf-8")))]
-        with lzma.open(path, "rt") if path.suffix == ".xz" else path.open(encoding="utf-8") as lines:
+        opened = lzma.open if path.suffix == ".xz" else open
+        with opened(path, "rt", encoding="utf-8") as lines:
             return [_group(json.loads(line), path.stem) for line in lines if line.strip()]
-    except (OSError, ValueError, KeyError, TypeError, lzma.LZMAError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, lzma.LZMAError) as error:
         raise CitewireError(
             f"cannot read questions from {path}: {error}; expected SQuAD or JSONL rows"
         ) from error
