@@ -41,7 +41,7 @@ EXAMPLES = 4  # of those made for articles that are not the sample
 # Gold questions for the sample articles, each with an article that answers it.
 SAMPLE_QUESTIONS = (
     ("How many people were at Castle Meadow for the cup final?", "thornley-cup-harbour-ledger.md"),
-    ("By how many votes were the lagoon's supporters ahead before the recount in Pendrawle?",
+    ("By how many votes did the tidal lagoon win before the recount in Pendrawle?",
      "skerrow-lagoon-harbour-ledger.md"),
     ("What was the stolen Ferrywoman wrapped in when police found it in Saltby?",
      "lathbury-painting-harbour-ledger.md"),

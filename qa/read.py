@@ -7,7 +7,6 @@ Nothing is loaded before it is needed. Does not rank passages or judge probabili
 """
 
 import json
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,13 +34,6 @@ MANIFEST = Path(__file__).with_name("default_reader") / "manifest.json"
 # Windows are sorted by length and batched; 4,096 tokens a batch are as fast as any size above.
 BATCH_TOKENS = 4096
 ANSWER_TOKENS = 30  # longest answer; 99% of the dev questions' answers are shorter
-# Longest answer to a question that asks so: 99.5% of those of the recipe's questions on news are no longer.
-SHORT_ANSWERS = {
-    "how many": 10, "how long": 10, "how old": 10, "how far": 10, "how often": 10, "how fast": 10,
-    "how much": 12, "how big": 12, "when": 12, "who": 14, "whom": 14, "whose": 14, "where": 14, "which": 16,
-}  # fmt: skip
-LIST = r"which (?:two|three|four|five|six)"
-ASKS = re.compile(rf"\b(?:{LIST}|({'|'.join(SHORT_ANSWERS)})|what|why|how)\b", re.IGNORECASE)
 N_BEST = 5  # spans of one passage, before those that overlap are dropped
 
 
@@ -101,10 +93,10 @@ class TransformersReader:
             starts, ends = self._logits([windows[item].encoding for item in batch])
             for row, item in enumerate(batch):
                 window = windows[item]
-                question, text = pairs[window.pair]
+                text = pairs[window.pair][1]
                 size = lengths[item]
                 found[window.pair] += self._readings(
-                    text, window.encoding, starts[row, :size], ends[row, :size], answer_tokens(question)
+                    text, window.encoding, starts[row, :size], ends[row, :size]
                 )
         return [_best(readings) for readings in found]
 
@@ -127,12 +119,7 @@ class TransformersReader:
         return output.start_logits.float().numpy(), output.end_logits.float().numpy()
 
     def _readings(
-        self,
-        text: str,
-        encoding: "Encoding",
-        start: NDArray[np.float32],
-        end: NDArray[np.float32],
-        max_tokens: int,
+        self, text: str, encoding: "Encoding", start: NDArray[np.float32], end: NDArray[np.float32]
     ) -> list[tuple[int, Reading]]:
         """Decode one window; each reading comes with how much context surrounds it here."""
         is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids])
@@ -142,7 +129,7 @@ class TransformersReader:
         low, high = _bounds(encoding, is_context)
         readings: dict[tuple[int, int], tuple[int, Reading]] = {}
         for first, last, margin in decode_spans(
-            start, end, is_context, cls, max_tokens=max_tokens, n_best=4 * N_BEST
+            start, end, is_context, cls, max_tokens=ANSWER_TOKENS, n_best=4 * N_BEST
         ):
             bounds = snap(text, encoding.offsets[first][0], encoding.offsets[last][1], words)
             # Parts of a word snap to the same words as the whole of it, with a lower margin.
@@ -215,16 +202,6 @@ class TransformersReader:
         import inspect
 
         return set(inspect.signature(self._model.forward).parameters)
-
-
-def answer_tokens(question: str) -> int:
-    """Give the most tokens that an answer may have, by the first word of the question that asks.
-
-    >>> answer_tokens("In the 2005 final, who scored?")
-    14
-    """
-    asks = ASKS.search(question)
-    return SHORT_ANSWERS[asks[1].lower()] if asks and asks[1] else ANSWER_TOKENS
 
 
 def _in_one(sentences: list[tuple[int, int]], start: int, end: int) -> bool:

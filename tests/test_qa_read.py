@@ -17,7 +17,7 @@ from transformers import (
 import index.inference
 import qa.read
 from index.errors import ModelError
-from qa.read import DEFAULT_FOLDER, MANIFEST, TransformersReader, answer_tokens
+from qa.read import DEFAULT_FOLDER, MANIFEST, TransformersReader
 from qa.snap import snap, word_spans
 from qa.types import Reading
 
@@ -93,7 +93,7 @@ def test_the_best_reading_is_the_argmax_of_plain_transformers(reader: Transforme
             (
                 (starts[i] + ends[j] - starts[0] - ends[0], offsets[i][0], offsets[j][1])
                 for i in range(len(starts))
-                for j in range(i, min(i + answer_tokens(question), len(ends)))
+                for j in range(i, min(i + qa.read.ANSWER_TOKENS, len(ends)))
                 if of_passage[i] and of_passage[j]
             ),
             reverse=True,
@@ -257,7 +257,7 @@ def test_margins_of_another_architecture_are_those_of_plain_transformers(roberta
         starts[i] + ends[j] - starts[0] - ends[0]
         for i in np.flatnonzero(of_passage)
         for j in np.flatnonzero(of_passage)
-        if i <= j < i + answer_tokens(question)
+        if i <= j < i + qa.read.ANSWER_TOKENS
         and snapped(text, offsets[i][0], offsets[j][1]) == (best.start, best.end)
     ]
     assert best.margin == pytest.approx(max(margins), abs=1e-3)

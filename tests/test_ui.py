@@ -120,7 +120,7 @@ def test_a_person_asks_checks_the_source_and_asks_on(browse: "sync_api.Browser",
     assert "39 articles from 6 outlets" in page.locator("header").inner_text()
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
 
-    turn = seen.ask("By how many votes were the lagoon's supporters ahead before the recount in Pendrawle?")
+    turn = seen.ask("By how many votes did the tidal lagoon win before the recount in Pendrawle?")
     assert turn.locator(".answer").inner_text().startswith("31")
     assert turn.locator("blockquote mark").inner_text() == "31"
     card = turn.locator("details.source").first
