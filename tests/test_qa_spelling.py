@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from conftest import FakeEncoder
+from conftest import measure as count_words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,8 +13,6 @@ from index.build import build
 from index.snapshot import Snapshot
 from index.store import Index, Manifest
 from qa.spelling import as_typed, mended, one_letter_away
-from tests.conftest import FakeEncoder
-from tests.conftest import measure as count_words
 
 ARTICLES = (
     "Howard won the election. The general secretary said that he wasn't there.",
