@@ -122,6 +122,8 @@ def test_chat_command_opens_over_the_index(place: Path) -> None:
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # Where the tests run as a background job, Ctrl-C is ignored, and so it would be here.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         until = time.monotonic() + 90
