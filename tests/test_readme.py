@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -122,8 +121,6 @@ def test_chat_command_opens_over_the_index(place: Path) -> None:
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Where the tests run as a background job, Ctrl-C is ignored, and so it would be here.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         until = time.monotonic() + 90
@@ -132,5 +129,5 @@ def test_chat_command_opens_over_the_index(place: Path) -> None:
             time.sleep(0.2)
         assert "http://127.0.0.1:" in log.read_text(encoding="utf-8")
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # a background job, as tests may be, ignores Ctrl-C
         process.wait(timeout=60)
