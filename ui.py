@@ -38,7 +38,7 @@ from qa.render import answer_html, notice_html, turn_html, waiting_html
 TICK = 0.5  # seconds between looks at a build that runs
 EXAMPLES = 4  # of those made for articles that are not the sample
 
-# Gold questions for the sample articles, each with an article that answers it.
+# Questions on the sample articles, each with an article that answers it.
 SAMPLE_QUESTIONS = (
     ("How many people were at Castle Meadow for the cup final?", "thornley-cup-harbour-ledger.md"),
     ("By how many votes did the tidal lagoon win before the recount in Pendrawle?",

@@ -166,15 +166,8 @@ class TransformersReader:
 
     @cached_property
     def _tokenizer(self) -> Windows:
-        from tokenizers import Tokenizer
-
         path = Path(self._folder if self._named is not None else DEFAULT_FOLDER) / "tokenizer.json"
-        if not path.is_file():
-            return Windows(self._hub_tokenizer())
-        try:
-            return Windows(Tokenizer.from_file(str(path)))
-        except Exception as error:  # the library raises nothing narrower
-            raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
+        return Windows.read(path) if path.is_file() else Windows(self._hub_tokenizer())
 
     def _hub_tokenizer(self) -> "Tokenizer":
         from transformers import AutoTokenizer

@@ -116,10 +116,11 @@ def _others_html(others: Sequence[Candidate]) -> str:
 def _understood_html(answer: Answer) -> str:
     if not answer.rewritten:
         return ""
-    question, kept = escape(answer.question), escape(as_typed(answer.question, answer.asked))
+    question, kept = escape(answer.question), as_typed(answer.question, answer.asked)
     edit = f'<button type="button" data-question="{question}">Edit</button>'
-    if len(answer.asked.split()) == len(answer.question.split()):  # a typo was mended, no more
-        edit += f' <button type="button" data-question="{kept}" data-send="">Ask as typed</button>'
+    only_mended = len(answer.asked.split()) == len(answer.question.split())
+    if only_mended and kept != answer.asked:
+        edit += f' <button type="button" data-question="{escape(kept)}" data-send="">Ask as typed</button>'
     return f'<p class="understood">Understood as: <em>{question}</em> {edit}</p>'
 
 

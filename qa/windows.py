@@ -1,11 +1,14 @@
 """Encode questions with texts as the reader's windows; training and reading share it.
 
 Holds: no window has more than WINDOW_TOKENS; windows of a long text overlap, and every token of it is
-in one. Knows tokenizers; loads none.
+in one. Knows tokenizers and no model.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from index.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -16,13 +19,27 @@ STRIDE_TOKENS = 128  # by which windows of an overlong passage overlap
 
 
 class Windows:
-    """A fast tokenizer, set up for reading. Its own padding and truncation do not matter."""
+    """A fast tokenizer, taken over and set up for reading: its own padding and truncation do not matter."""
 
     def __init__(self, tokenizer: "Tokenizer") -> None:
-        self._plain = _copy(tokenizer)
-        self._plain.no_truncation()
-        self._cutting = _copy(self._plain)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._plain = tokenizer
+        self._cutting = type(tokenizer).from_str(tokenizer.to_str())
         self._cutting.enable_truncation(WINDOW_TOKENS, stride=STRIDE_TOKENS, strategy="only_second")
+
+    @classmethod
+    def read(cls, path: Path) -> "Windows":
+        """Read a ``tokenizer.json``.
+
+        :raises ModelError: it is missing or damaged
+        """
+        from tokenizers import Tokenizer
+
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises nothing narrower
+            raise ModelError(f"cannot read the tokenizer {path}: {error}") from error
 
     def measure(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of each text, without special tokens."""
@@ -46,9 +63,3 @@ class Windows:
         if len(encoding.ids) <= QUESTION_TOKENS:
             return question
         return question[: encoding.offsets[QUESTION_TOKENS - 1][1]]
-
-
-def _copy(tokenizer: "Tokenizer") -> "Tokenizer":
-    copy = type(tokenizer).from_str(tokenizer.to_str())
-    copy.no_padding()
-    return copy

@@ -21,13 +21,13 @@ import torch
 import typer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModelForQuestionAnswering
 from transformers.utils import logging
 
 from index.errors import CitewireError
 from index.inference import has_bfloat16
+from index.weights import fingerprint_of
 from qa.default_reader.features import Batch, Row, Sampling, batches, collate, draw, encode
 from qa.default_reader.groups import Group
 from qa.default_reader.loss import group_loss, separate_loss, span_scores
@@ -69,7 +69,7 @@ class Trainer:
     :param start: folder of the reader to start from, of any size, with a fast BERT-like tokenizer
     :param out: folder that the trained reader and the checkpoints are written to
     :param dev: groups to score with on the way
-    :raises CitewireError: the tokenizer is of another kind
+    :raises CitewireError: the tokenizer is missing, damaged or of another kind
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Trainer:
         self.groups, self.held = groups, dev
         self.settings, self.sampling = settings, sampling
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.windows = Windows(Tokenizer.from_file(str(start / "tokenizer.json")))
+        self.windows = Windows.read(start / "tokenizer.json")
         pad, cls = self.windows.token_id("[PAD]"), self.windows.token_id("[CLS]")
         if pad is None or cls is None:
             raise CitewireError(
@@ -95,6 +95,7 @@ class Trainer:
         self._pad, self._cls = pad, cls
         torch.manual_seed(settings.seed)
         self.model = AutoModelForQuestionAnswering.from_pretrained(start, dtype=torch.float32)
+        started = fingerprint_of(start, self.model.state_dict())
         self.model.to(self.device).train()
         self._fields = set(inspect.signature(self.model.forward).parameters)
         for module in self.model.modules():
@@ -117,6 +118,9 @@ class Trainer:
         )
         self.encoded = cache(self._encoded)
         self.plan = list(self._plan())
+        # What tells runs apart: the reader that they start from, the data, and how they train.
+        data = hashlib.sha256(repr(groups).encode()).hexdigest()
+        self._run = json.dumps([started, data, asdict(settings), asdict(sampling), len(self.plan)])
         self.step = 0
 
     def _is_trained(self, name: str) -> bool:
@@ -243,7 +247,7 @@ class Trainer:
             tensors |= {f"{key}.{name}": self.optimizer.state[parameter][key] for key in MOMENTS}
         self.out.mkdir(parents=True, exist_ok=True)
         new = self.out / f"{CHECKPOINT}.new"
-        save_file(tensors, new, metadata={"step": str(self.step), "run": self._run()})
+        save_file(tensors, new, metadata={"step": str(self.step), "run": self._run})
         new.replace(self.out / CHECKPOINT)
 
     def resume(self) -> bool:
@@ -256,7 +260,7 @@ class Trainer:
             return False
         with safe_open(path, "pt") as file:
             about = file.metadata()
-        if about["run"] != self._run():
+        if about["run"] != self._run:
             raise CitewireError(f"{path} is of another run; name another --out, or delete it")
         tensors = load_file(path, device=str(self.device))
         self._load({name: tensors[f"weights.{name}"] for name in self.weights})
@@ -265,10 +269,3 @@ class Trainer:
             self.optimizer.state[parameter] = {key: tensors[f"{key}.{name}"] for key in MOMENTS}
         self.step = int(about["step"])
         return True
-
-    def _run(self) -> str:
-        """Give what tells runs apart: the reader that they start from, the data, and how they train."""
-        start = hashlib.sha256((self.start / "model.safetensors").read_bytes())
-        data = hashlib.sha256(repr(self.groups).encode())
-        digests = [start.hexdigest(), data.hexdigest()]
-        return json.dumps([*digests, asdict(self.settings), asdict(self.sampling), len(self.plan)])
