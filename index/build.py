@@ -17,8 +17,9 @@ from index.clean import VERSION as CLEANING
 from index.clean import clean
 from index.embed import Encoder, passage_text
 from index.load import Limits, Skipped, load
-from index.store import Index, Writer, digest_of
+from index.store import Index
 from index.types import Article, Measure, Passage
+from index.writer import Writer, digest_of
 
 # Passages embedded and committed together: enough that batches hold texts of one length, small
 # enough that an interrupted build repeats little (a minute of work on 2 cores).
@@ -79,7 +80,7 @@ def build(
     started = time.perf_counter()
     sources = list(sources)
     chunking = Chunking(store.manifest.max_tokens, store.manifest.overlap)
-    with store.writing(wait) as writer:
+    with store.update(wait) as writer:
         work = _Work(writer, encoder, report)
         for item in load(sources, limits=limits):
             if isinstance(item, Skipped):
@@ -114,7 +115,7 @@ def remove(store: Index, places: Iterable[str], *, wait: float = 0.0) -> dict[st
     :return: how many articles of each place were removed
     :raises IndexBusy: another process is writing
     """
-    with store.writing(wait) as writer:
+    with store.update(wait) as writer:
         return {place: sum([writer.remove(found) for found in _inside(writer, place)]) for place in places}
 
 

@@ -1,7 +1,7 @@
 """One committed state of an index, to read and to search.
 
 Holds: everything that a snapshot returns belongs to the same generation, whatever a writer commits
-meanwhile; it lives inside a read transaction and ends with it.
+meanwhile; it lives inside a read transaction and ends with it; a whole article has passed its checksum.
 Does not write, embed, or mix searches: that is the retriever's work.
 """
 
@@ -14,7 +14,16 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from index.schema import ARTICLE_COLUMNS, PASSAGE_QUERY, article_of, passage_of, vectors_of
+from index.schema import (
+    ARTICLE_QUERY,
+    PASSAGE_QUERY,
+    article_checksum,
+    article_of,
+    conditions,
+    passage_of,
+    sources,
+    vectors_of,
+)
 from index.types import Article, Filters, Hit, Passage
 from index.vectors import VectorIndex
 
@@ -43,15 +52,19 @@ class Snapshot:
 
     def article(self, article_id: str) -> Article | None:
         """Give an article by its id, or None if this state does not have it."""
-        row = self._db.execute(
-            f"SELECT {ARTICLE_COLUMNS} FROM articles WHERE id = ?", (article_id,)
-        ).fetchone()
-        return article_of(row) if row else None
+        row = self._db.execute(f"{ARTICLE_QUERY} WHERE id = ?", (article_id,)).fetchone()
+        return self._verified(row) if row else None
 
     def articles(self) -> Iterator[Article]:
         """Give every article in the order in which they were first added."""
-        rows = self._db.execute(f"SELECT {ARTICLE_COLUMNS} FROM articles ORDER BY number")
-        return (article_of(row) for row in rows)
+        return (self._verified(row) for row in self._db.execute(f"{ARTICLE_QUERY} ORDER BY number"))
+
+    def _verified(self, row: sqlite3.Row) -> Article:
+        found = self._db.execute("SELECT checksum FROM passages WHERE article = ? ORDER BY id", (row[0],))
+        *values, expected = row
+        if article_checksum(values, [passage[0] for passage in found]) != expected:
+            raise sqlite3.DatabaseError(f"the article {row['id']} fails its checksum")
+        return article_of(row)
 
     def ids(self) -> Iterator[str]:
         """Give every article's id in the order in which they were first added."""
@@ -99,7 +112,7 @@ class Snapshot:
         words = [word for term in terms for word in re.findall(r"[^\W_]+", term)]
         if not words:
             return []
-        where, values = self._conditions(filters)
+        where, values = conditions(self._db, filters)
         rows = self._db.execute(
             "SELECT words.rowid AS id, -bm25(words) AS score FROM words"
             + (
@@ -146,8 +159,7 @@ class Snapshot:
 
     def sources(self) -> list[str]:
         """Give the outlets, without "", in alphabetical order."""
-        rows = self._db.execute("SELECT DISTINCT source FROM articles WHERE source <> '' ORDER BY source")
-        return [row["source"] for row in rows]
+        return sources(self._db)
 
     def stats(self) -> Stats:
         row = self._db.execute(
@@ -170,7 +182,7 @@ class Snapshot:
         )
 
     def _allowed(self, filters: Filters) -> NDArray[np.int64] | None:
-        where, values = self._conditions(filters)
+        where, values = conditions(self._db, filters)
         if not where:
             return None
         rows = self._db.execute(
@@ -180,27 +192,14 @@ class Snapshot:
         )
         return np.array([row["id"] for row in rows], dtype=np.int64)
 
-    def _conditions(self, filters: Filters) -> tuple[list[str], list[str]]:
-        where, values = [], []
-        if filters.sources:  # SQLite's NOCASE knows only the case of ASCII letters
-            wanted = {source.casefold() for source in filters.sources}
-            names = [name for name in self.sources() if name.casefold() in wanted]
-            where.append(f"a.source IN ({','.join('?' * len(names))})")
-            values += names
-        if filters.since:
-            where.append("a.published >= ?")
-            values.append(filters.since.isoformat())
-        if filters.until:
-            where.append("a.published <= ?")
-            values.append(filters.until.isoformat())
-        return where, values
-
     def _hits(self, name: str, scored: list[tuple[int, float]]) -> list[Hit]:
         marks = ",".join("?" * len(scored))
         rows = self._db.execute(
             f"{PASSAGE_QUERY} WHERE p.id IN ({marks})", [passage_id for passage_id, _ in scored]
         )
         passages = {row["id"]: passage_of(row) for row in rows}
+        if missing := {passage_id for passage_id, _ in scored} - passages.keys():
+            raise sqlite3.DatabaseError(f"{name} finds passages that are not there: {sorted(missing)[:3]}")
         return [
             Hit(passages[passage_id], score, ranks={name: rank}, scores={name: score})
             for rank, (passage_id, score) in enumerate(scored, start=1)

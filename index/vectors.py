@@ -151,13 +151,16 @@ class VectorIndex:
             return None
 
     @classmethod
-    def read(cls, path: Path) -> tuple["VectorIndex", str] | None:
-        """Read a saved index and the state it belongs to; None if it is missing, damaged or not ours."""
+    def read(cls, path: Path) -> tuple[str, "VectorIndex"] | None:
+        """Read a saved index after the state it belongs to; None if it is missing, damaged or not ours."""
         faiss = _faiss()
         try:
             data = path.read_bytes()
         except OSError:
             return None
+        # FAISS reserves what a file says before it reads that much.
+        faiss.set_deserialization_vector_byte_limit(max(len(data), 1 << 20))
+        faiss.set_deserialization_loop_limit(max(len(data), 1 << 20))
         magic, checksum, content = data[: len(MAGIC)], data[len(MAGIC) :][:65], data[len(MAGIC) + 65 :]
         if magic != MAGIC or hashlib.sha256(content).hexdigest().encode() + b"\n" != checksum:
             return None
@@ -166,7 +169,7 @@ class VectorIndex:
         live_bytes, state = int(header["live_bytes"]), str(header["state"])
         live = np.frombuffer(payload[:live_bytes], dtype="<i8").astype(np.int64)
         index = faiss.deserialize_index(np.frombuffer(payload[live_bytes:], dtype=np.uint8))
-        return cls(index, live), state
+        return state, cls(index, live)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import re
 import shutil
@@ -22,9 +23,10 @@ from hypothesis import strategies as st
 from index.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, StoreError
 from index.schema import SCHEMA, article_of, article_row
 from index.snapshot import Snapshot
-from index.store import DATABASE, VECTORS, Index, Manifest, Writer, digest_of
+from index.store import DATABASE, VECTORS, Index, Manifest
 from index.types import Article, Cut, Filters, Passage
 from index.vectors import VectorIndex
+from index.writer import Writer, digest_of
 
 MANIFEST = Manifest("fake@1", 32, 192, 1)
 ENCODER = FakeEncoder()
@@ -47,7 +49,7 @@ def put(writer: Writer, item: Article) -> None:
 
 
 def fill(store: Index, *items: Article) -> None:
-    with store.writing() as writer:
+    with store.update() as writer:
         for item in items:
             put(writer, item)
 
@@ -136,7 +138,7 @@ def test_a_changed_article_replaces_the_old_one(store: Index) -> None:
 
 def test_a_removed_article_is_in_no_search(store: Index) -> None:
     fill(store, article("a", "The mayor left.\nHe was sad."), article("b", "A bridge fell."))
-    with store.writing() as writer:
+    with store.update() as writer:
         assert writer.remove("a")
         assert not writer.remove("a")
 
@@ -166,10 +168,10 @@ def test_the_generation_rises_by_one_for_each_commit_with_changes(store: Index) 
     fill(store, article("a", "One."), article("b", "Two."))
     assert generation() == 1
     fill(store)
-    with store.writing() as writer:
+    with store.update() as writer:
         writer.remove("not there")
     assert generation() == 1
-    with store.writing() as writer:
+    with store.update() as writer:
         put(writer, article("c", "Three."))
         writer.commit()
         writer.commit()
@@ -180,7 +182,7 @@ def test_the_generation_rises_by_one_for_each_commit_with_changes(store: Index) 
 def test_a_snapshot_sees_one_state_whatever_is_committed_meanwhile(store: Index) -> None:
     fill(store, article("a", "The mayor left."))
     with store.snapshot() as old:
-        with store.writing() as writer:
+        with store.update() as writer:
             writer.remove("a")
             put(writer, article("b", "A bridge fell."))
         with store.snapshot() as new:
@@ -208,7 +210,7 @@ def test_a_snapshot_of_another_process_is_of_one_state_too(store: Index) -> None
 
 def test_an_exception_undoes_what_was_not_committed(store: Index) -> None:
     def change_and_fail() -> None:
-        with store.writing() as writer:
+        with store.update() as writer:
             put(writer, article("a", "The mayor left."))
             writer.commit()
             put(writer, article("b", "A bridge fell."))
@@ -227,16 +229,17 @@ def test_an_exception_undoes_what_was_not_committed(store: Index) -> None:
 def test_a_second_writer_is_refused_at_once(store: Index) -> None:
     script = (
         "import sys; from index.store import Index; from index.errors import IndexBusy\n"
-        "try:\n    with Index.open(sys.argv[1]).writing(): print('wrote')\n"
+        "try:\n    with Index.open(sys.argv[1]).update(): print('wrote')\n"
         "except IndexBusy as error: print(error)"
     )
-    with store.writing(), Index.open(store.path) as other:
-        with pytest.raises(IndexBusy, match="another process is writing"), other.writing():
+    with store.update(), Index.open(store.path) as other:
+        with pytest.raises(IndexBusy, match=rf"process {os.getpid()} is writing"), other.update():
             pass
         command = [sys.executable, "-c", script, str(store.path)]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert run.stdout == f"another process is writing to {store.path}; try again when it is done\n"
-    with Index.open(store.path) as other, other.writing():
+        advice = "try again when it is done, or wait with --wait SECONDS"
+        assert run.stdout == f"process {os.getpid()} is writing to {store.path}; {advice}\n"
+    with Index.open(store.path) as other, other.update():
         pass
 
 
@@ -275,13 +278,132 @@ def test_a_vector_file_that_is_not_right_is_healed_without_embedding(store: Inde
             assert {hit.passage for hit in got[0]} == {hit.passage for hit in expected[0]}
             assert got == expected
         assert ENCODER.texts == ["x"]
-        with again.writing() as writer:
+        with again.update() as writer:
             writer.remove("b")
         if damage != "folder":
             saved = VectorIndex.read(path)
             assert saved is not None
-            assert saved[1].startswith("3-")
-            assert len(saved[0].ids) == 20
+            assert saved[0].startswith("3-")
+            assert len(saved[1].ids) == 20
+
+
+def test_a_restored_copy_with_other_words_under_the_same_ids_is_searched_by_its_own(store: Index) -> None:
+    fill(store, article("a", "The mayor left."))
+    store.backup(store.path.parent / "copy")
+    fill(store, article("b", "A bridge fell."))
+    with store.snapshot() as snapshot:  # in memory: the vectors of passages 1 and 2
+        assert found(snapshot, "A bridge fell.", 1) == ["A bridge fell."]
+    with Index.open(store.path.parent / "copy") as copy:
+        fill(copy, article("c", "A boat sank."))
+    for file in (store.path.parent / "copy").iterdir():
+        shutil.copy(file, store.path)
+    (store.path / f"{DATABASE}-wal").unlink(missing_ok=True)
+    store.close()
+
+    with store.snapshot() as snapshot:
+        assert found(snapshot, "A boat sank.", 1) == ["A boat sank."]
+        assert snapshot.search_vectors(ENCODER.encode(["A boat sank."]), 1)[0][0].score > 0.99
+
+
+def test_a_saved_vector_file_that_is_behind_is_caught_up_not_built_anew(store: Index) -> None:
+    fill(store, *(article(f"a{n}", f"Story number {n}.") for n in range(20)))
+    older = (store.path / VECTORS).read_bytes()
+    fill(store, article("b", "A bridge fell."))
+    (store.path / VECTORS).write_bytes(older)
+    with sqlite3.connect(store.path / DATABASE) as connection:  # would be met by building anew
+        connection.execute("UPDATE passages SET vector = zeroblob(64) WHERE id = 3")
+
+    with Index.open(store.path) as again, again.snapshot() as snapshot:
+        assert found(snapshot, "A bridge fell.", 1) == ["A bridge fell."]
+
+
+# Compacting and copying.
+
+
+def test_compacting_gives_space_back_and_changes_no_answer(store: Index) -> None:
+    fill(store, *(article(f"a{n}", f"Story number {n}. " * 40) for n in range(100)))
+    with store.update() as writer:
+        for n in range(90):
+            writer.remove(f"a{n}")
+    before = (store.path / DATABASE).stat().st_size
+    with store.snapshot() as snapshot, Index.open(store.path) as other:
+        expected = (words(snapshot, "story"), found(snapshot, "x", 20), list(snapshot.articles()))
+        other.compact()  # while this one reads
+        assert (words(snapshot, "story"), found(snapshot, "x", 20), list(snapshot.articles())) == expected
+
+    store.compact()
+
+    assert (store.path / DATABASE).stat().st_size < before / 2
+    with store.snapshot() as snapshot:
+        assert (words(snapshot, "story"), found(snapshot, "x", 20), list(snapshot.articles())) == expected
+    fill(store, article("b", "A bridge fell."))
+    with store.snapshot() as snapshot:
+        assert found(snapshot, "A bridge fell.", 1) == ["A bridge fell."]
+
+
+def test_a_backup_is_the_committed_state_while_a_writer_works(store: Index, tmp_path: Path) -> None:
+    fill(store, article("a", "The mayor left."))
+    with store.update() as writer:
+        put(writer, article("b", "A bridge fell."))
+        store.backup(tmp_path / "copy")
+
+    with Index.open(tmp_path / "copy") as copy, copy.snapshot() as snapshot:
+        assert list(snapshot.ids()) == ["a"]
+        assert found(snapshot, "x") == words(snapshot, "mayor") == ["The mayor left."]
+        assert VectorIndex.saved_state(tmp_path / "copy" / VECTORS) is not None
+    assert "holds an index already" in refusal(lambda: store.backup(tmp_path / "copy"), StoreError)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    assert "is not empty" in refusal(lambda: store.backup(tmp_path / "photos"), StoreError)
+
+
+# A changed row is never served.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE articles SET text = 'The mayor died.' WHERE id = 'a'",
+        "UPDATE articles SET published = '2018-05-04' WHERE id = 'a'",
+        "UPDATE articles SET story = 2 WHERE id = 'a'",
+        "UPDATE passages SET start = 1 WHERE id = 1",
+        "DELETE FROM passages WHERE id = 1",
+    ],
+)
+def test_an_article_that_was_changed_behind_our_back_is_not_given(store: Index, change: str) -> None:
+    fill(store, article("a", "The mayor left.", published=date(2018, 5, 3)), article("b", "A bridge fell."))
+    with sqlite3.connect(store.path / DATABASE) as connection:
+        connection.execute(change)
+        if change.startswith("UPDATE passages"):
+            connection.execute("UPDATE passages SET checksum = zeroblob(16) WHERE id = 1")
+
+    def read() -> None:
+        with Index.open(store.path) as again, again.snapshot() as snapshot:
+            snapshot.article("a")
+
+    message = refusal(read, IndexDamaged)
+    assert message.endswith(
+        f"is damaged (the article a fails its checksum); run: citewire repair --index {store.path}"
+    )
+    with Index.open(store.path) as again, again.snapshot() as snapshot:
+        assert snapshot.article("b") == article("b", "A bridge fell.")
+
+
+def test_settings_that_were_changed_behind_our_back_are_damage(store: Index) -> None:
+    with sqlite3.connect(store.path / DATABASE) as connection:
+        connection.execute("UPDATE meta SET value = replace(value, '192', '193') WHERE key = 'manifest'")
+
+    assert "its manifest fails the checksum" in refusal(lambda: Index.open(store.path), IndexDamaged)
+
+
+def test_articles_are_chosen_for_removal_as_for_a_search(store: Index) -> None:
+    days = {"a": date(2018, 5, 1), "b": date(2018, 5, 2), "c": None}
+    fill(store, *(article(n, f"Story {n}.", source="Écho", published=days[n]) for n in days))
+
+    with store.update() as writer:
+        assert writer.matching(Filters(until=date(2018, 5, 1))) == ["a"]
+        assert writer.matching(Filters(sources=("éCHO",))) == ["a", "b", "c"]
+        assert writer.matching(Filters(sources=("Elsk",))) == []
 
 
 # What cannot be opened.
@@ -329,14 +451,19 @@ def test_another_encoder_or_setting_is_refused(store: Index) -> None:
     assert Index.open(path, encoder="fake@1").manifest == Index.create(path, MANIFEST).manifest == MANIFEST
 
 
-def test_another_format_is_refused(store: Index) -> None:
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (1, "has the old format 1, this Citewire reads 2; index the articles again"),
+        (99, "was made by a newer Citewire (format 99, here 2); update it"),
+    ],
+)
+def test_another_format_is_refused(store: Index, number: int, advice: str) -> None:
     with sqlite3.connect(store.path / DATABASE) as connection:
-        manifest = json.dumps({"format": 99, "unknown": True})
+        manifest = json.dumps({"format": number, "unknown": True})
         connection.execute("UPDATE meta SET value = ? WHERE key = 'manifest'", (manifest,))
 
-    message = refusal(lambda: Index.open(store.path), IndexMismatch)
-
-    assert "has format 99, this Citewire reads 1; index the articles again" in message
+    assert advice in refusal(lambda: Index.open(store.path), IndexMismatch)
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1_000, b"SQLite format 3\0" + b"\xff" * 8_192])
@@ -344,7 +471,7 @@ def test_a_file_that_is_no_database_is_damaged(tmp_path: Path, content: bytes) -
     (tmp_path / DATABASE).write_bytes(content)
 
     for action in (lambda: Index.open(tmp_path), lambda: Index.create(tmp_path, MANIFEST)):
-        assert "index the articles again into a new folder" in refusal(action, IndexDamaged)
+        assert f"run: citewire repair --index {tmp_path}" in refusal(action, IndexDamaged)
 
 
 def test_a_database_of_something_else_is_not_an_index(tmp_path: Path) -> None:
@@ -369,7 +496,7 @@ def test_damage_inside_the_database_is_said_when_it_is_met(store: Index) -> None
             words(snapshot, "story")
 
     def write() -> None:
-        with Index.open(store.path) as again, again.writing() as writer:
+        with Index.open(store.path) as again, again.update() as writer:
             put(writer, article("b", "New."))
 
     for action in (read, write):
@@ -392,7 +519,7 @@ def test_a_lock_that_cannot_be_taken_is_one_line(store: Index) -> None:
     (store.path / "lock").mkdir()
 
     def write() -> None:
-        with store.writing():
+        with store.update():
             pass
 
     assert "cannot write to the index at" in refusal(write, StoreError)
@@ -543,7 +670,7 @@ def test_any_sequence_of_changes_gives_what_a_dictionary_would_hold(tmp_path: Pa
             (tmp_path / "i" / VECTORS).unlink(missing_ok=True)
         wanted, changed, fails = dict(model), False, rng.random() < 0.2
         try:
-            with store.writing() as writer:
+            with store.update() as writer:
                 for _ in range(rng.randrange(4)):
                     name = f"a{rng.randrange(8)}"
                     if rng.random() < 0.6:

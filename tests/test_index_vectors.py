@@ -168,7 +168,7 @@ def test_what_was_saved_is_read_again(tmp_path: Path, flat_limit: int) -> None:
     found = VectorIndex.read(tmp_path / "v")
 
     assert found is not None
-    again, state = found
+    state, again = found
     assert (state, again.exhaustive) == ("7-x", index.exhaustive)
     assert np.array_equal(again.ids, index.ids)
     for mine, theirs in zip(again.search(world.queries, 10), index.search(world.queries, 10), strict=True):
@@ -221,4 +221,4 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
 
     found = VectorIndex.read(tmp_path / "v")
     assert found is not None
-    assert found[1] == "1-x"
+    assert found[0] == "1-x"
