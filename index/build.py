@@ -16,9 +16,11 @@ from index.chunk import Chunking, chunk
 from index.clean import VERSION as CLEANING
 from index.clean import clean
 from index.embed import Encoder, passage_text
+from index.fetch import Validators
 from index.load import Limits, Skipped, load
+from index.portable import read_export, verify_export
 from index.store import Index
-from index.types import Article, Measure, Passage
+from index.types import Article, Filters, Measure, Passage
 from index.writer import Writer, digest_of
 
 # Passages embedded and committed together: enough that batches hold texts of one length, small
@@ -68,6 +70,7 @@ def build(
     prune: bool = False,
     wait: float = 0.0,
     limits: Limits = Limits(),
+    validators: Validators | None = None,
 ) -> Summary:
     """Bring an index up to date with files, folders, pages or feeds.
 
@@ -75,6 +78,7 @@ def build(
     :param report: called now and then with how far it is
     :param prune: also take out articles of these files and folders that are no longer there
     :param wait: seconds to wait for another process that is writing
+    :param validators: kept from one call to the next, they spare addresses that have not changed
     :raises IndexBusy: another process is writing
     """
     started = time.perf_counter()
@@ -82,7 +86,7 @@ def build(
     chunking = Chunking(store.manifest.max_tokens, store.manifest.overlap)
     with store.update(wait) as writer:
         work = _Work(writer, encoder, report)
-        for item in load(sources, limits=limits):
+        for item in load(sources, limits=limits, validators=validators):
             if isinstance(item, Skipped):
                 work.skipped.append(item)
                 continue
@@ -96,27 +100,70 @@ def build(
                 work.put(article, digest, chunk(article, measure, chunking), new=known is None)
             work.tell_reading()
         work.flush()
-        removed = work.removed + (_prune(writer, sources, work) if prune else 0)
-    return Summary(
-        added=work.added,
-        updated=work.updated,
-        unchanged=work.unchanged,
-        removed=removed,
-        passages=work.passages,
-        skipped=tuple(work.skipped),
-        seconds=time.perf_counter() - started,
-    )
+        if prune:
+            work.removed += _prune(writer, sources, work)
+    return work.summary(started)
 
 
-def remove(store: Index, places: Iterable[str], *, wait: float = 0.0) -> dict[str, int]:
+def remove(
+    store: Index, places: Sequence[str] = (), *, filters: Filters = Filters(), wait: float = 0.0
+) -> dict[str, int]:
     """Take articles out of an index, in one transaction.
 
-    :param places: files, folders, addresses or ids
-    :return: how many articles of each place were removed
+    :param places: files, folders, addresses or ids; none for all places
+    :param filters: only articles of these outlets and days
+    :return: how many articles of each place were removed ("" where none was named)
+    :raises IndexBusy: another process is writing
+    :raises ValueError: neither places nor filters are given
+    """
+    if not places and not filters:
+        raise ValueError("expected places, or filters, or both; to remove all, delete the index's folder")
+    with store.update(wait) as writer:
+        matching = set(writer.matching(filters))
+        counts = {}
+        for place in places or [""]:
+            found = _inside(writer, place) if places else sorted(matching)
+            counts[place] = sum([writer.remove(name) for name in found if name in matching])
+        return counts
+
+
+def import_from(
+    store: Index,
+    path: Path,
+    encoder: Encoder,
+    measure: Measure,
+    *,
+    report: Report | None = None,
+    wait: float = 0.0,
+) -> Summary:
+    """Put the articles of an export into an index, in place of those with the same ids.
+
+    Where the index was made with the same encoder and chunking, nothing is embedded and all articles
+    appear at once; else they are cut and embedded anew.
+
+    :raises StoreError: the file is not an export, or damaged; nothing was changed
     :raises IndexBusy: another process is writing
     """
+    started = time.perf_counter()
+    manifest = verify_export(path)
+    chunking = Chunking(store.manifest.max_tokens, store.manifest.overlap)
     with store.update(wait) as writer:
-        return {place: sum([writer.remove(found) for found in _inside(writer, place)]) for place in places}
+        work = _Work(writer, encoder, report)
+        for item in read_export(path, manifest):
+            known = writer.digest(item.article.id)
+            work.seen.add(item.article.id)
+            if known == item.digest:
+                work.unchanged += 1
+            elif manifest == store.manifest:
+                writer.put(item.article, item.digest, item.passages, item.vectors)
+                work.count(new=known is None)
+                work.passages += len(item.passages)
+            else:
+                passages = chunk(item.article, measure, chunking)
+                work.put(item.article, item.digest, passages, new=known is None)
+            work.tell_reading()
+        work.flush()
+    return work.summary(started)
 
 
 class _Work:
@@ -139,10 +186,13 @@ class _Work:
             return
         self._waiting.append((article, digest, passages))
         self._waiting_passages += len(passages)
-        self.added += new
-        self.updated += not new
+        self.count(new=new)
         if self._waiting_passages >= POOL:
             self.flush()
+
+    def count(self, *, new: bool) -> None:
+        self.added += new
+        self.updated += not new
 
     def flush(self) -> None:
         """Embed and commit what is waiting."""
@@ -166,6 +216,17 @@ class _Work:
         self.passages = total
         self._waiting.clear()
         self._waiting_passages = 0
+
+    def summary(self, started: float) -> Summary:
+        return Summary(
+            added=self.added,
+            updated=self.updated,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            passages=self.passages,
+            skipped=tuple(self.skipped),
+            seconds=time.perf_counter() - started,
+        )
 
     def tell_reading(self) -> None:
         if self._report:

@@ -26,6 +26,7 @@ TIMEOUT = 20.0  # seconds to connect, and between two pieces of an answer
 MAX_SECONDS = 60.0  # for a whole answer, so that a server that drips bytes does not hold up the rest
 MAX_BYTES = 20_000_000  # as for a file that is read whole
 
+_VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 _FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]", re.I)
 
 
@@ -37,6 +38,14 @@ class Fetched:
     content_type: str
     body: bytes
     charset: str = ""
+
+
+class NotModified(LoadError):
+    """What is at the address is what was there the last time."""
+
+
+Validators = dict[str, dict[str, str]]
+"""Address -> the headers that ask for it only if it changed (RFC 9110, section 13.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +75,37 @@ def fetch(
     client: "httpx.Client | None" = None,
     max_bytes: int = MAX_BYTES,
     max_seconds: float = MAX_SECONDS,
+    validators: Validators | None = None,
 ) -> Fetched:
     """Get one address.
 
     :param client: from :func:`new_client`, for many addresses; one is made and closed if it is None
+    :param validators: what to send to hear whether it changed; an answer's own are kept there
+    :raises NotModified: it has not changed
     :raises LoadError: no answer, not a success, or too large
     """
     import httpx
+
+    known = {} if validators is None else validators
 
     if not http_url(url):
         raise LoadError("not an http(s) address")
     try:
         with (
             nullcontext(client) if client else new_client() as session,
-            session.stream("GET", url) as response,
+            session.stream("GET", url, headers=known.get(url)) as response,
         ):
+            if response.status_code == 304:
+                raise NotModified("not changed")
             if not response.is_success:
                 raise LoadError(
                     f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
                 )
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             body = _body(response, max_bytes, max_seconds)
+            known[url] = {
+                ask: response.headers[name] for name, ask in _VALIDATORS.items() if name in response.headers
+            }
             return Fetched(str(response.url), kind, body, response.charset_encoding or "")
     except httpx.TimeoutException as error:
         raise LoadError(f"no answer within {TIMEOUT:g} seconds") from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
 from index.errors import LoadError
-from index.fetch import Entry, Fetched, fetch, is_feed, new_client, read_feed
+from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
 from index.formats import READABLE, read
 from index.metadata import Document, Metadata, fallback_title
 from index.rows import ROW_FORMATS, read_rows
@@ -65,17 +65,22 @@ class Limits:
 
 
 def load(
-    sources: Iterable[str | os.PathLike[str]], *, limits: Limits = Limits()
+    sources: Iterable[str | os.PathLike[str]],
+    *,
+    limits: Limits = Limits(),
+    validators: Validators | None = None,
 ) -> Iterator[Article | Skipped]:
     """Yield the articles of all sources, in their order; lazily, one file at a time.
 
     A source is a file, a folder (searched to any depth in sorted order, without hidden names) or an
     http(s) address of a page or an RSS or Atom feed. Sources that overlap give each article once.
+
+    :param validators: kept from one call to the next, they spare addresses that have not changed
     """
     seen: set[str] = set()
     for source in sources:
         if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-            yield from _load_url(source, limits, seen)
+            yield from _load_url(source, limits, seen, validators)
         else:
             for place in _files(Path(source)):
                 yield from (place,) if isinstance(place, Skipped) else _load_file(place, limits, seen)
@@ -168,15 +173,19 @@ def _load_rows(path: Path, suffix: str, limits: Limits) -> Iterator[Article | Sk
                 yield Skipped(place, str(error))
 
 
-def _load_url(url: str, limits: Limits, seen: set[str]) -> Iterator[Article | Skipped]:
+def _load_url(
+    url: str, limits: Limits, seen: set[str], validators: Validators | None
+) -> Iterator[Article | Skipped]:
     with new_client() as client:
         try:
-            fetched = fetch(url, client=client, max_bytes=limits.max_file_bytes)
+            fetched = fetch(url, client=client, max_bytes=limits.max_file_bytes, validators=validators)
             if is_feed(fetched):
                 entries = read_feed(fetched)
             else:
                 yield from _once(_page(fetched, limits), seen)
                 return
+        except NotModified:
+            return
         except LoadError as error:
             yield Skipped(url, str(error))
             return
@@ -185,9 +194,12 @@ def _load_url(url: str, limits: Limits, seen: set[str]) -> Iterator[Article | Sk
                 continue
             place = entry.url or f"{fetched.url}#{entry.id or entry.title}"
             try:
-                yield from _once(_load_entry(entry, place, client, limits), seen)
+                yield from _once(_load_entry(entry, place, client, limits, validators), seen)
+            except NotModified:
+                pass
             except LoadError as error:
                 yield Skipped(place, str(error))
+                (validators or {}).pop(url, None)  # the feed is to be looked at again for this entry
             seen.add(place)
 
 
@@ -224,13 +236,18 @@ def _page(fetched: Fetched, limits: Limits, known: Metadata | None = None) -> Ar
     return _article(replace(document, meta=meta), url, limits)
 
 
-def _load_entry(entry: Entry, place: str, client: "httpx.Client", limits: Limits) -> Article:
+def _load_entry(
+    entry: Entry, place: str, client: "httpx.Client", limits: Limits, validators: Validators | None
+) -> Article:
     """Make an article of an entry's page, or of its own words if the page cannot be had."""
     meta = Metadata(entry.title, entry.published, entry.author, entry.source, entry.url)
     reason = LoadError("the entry has neither a page nor text")
     if entry.url:
         try:
-            return _page(fetch(entry.url, client=client, max_bytes=limits.max_file_bytes), limits, meta)
+            page = fetch(entry.url, client=client, max_bytes=limits.max_file_bytes, validators=validators)
+            return _page(page, limits, meta)
+        except NotModified:
+            raise
         except LoadError as error:
             reason = error
     text = (

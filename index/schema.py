@@ -10,7 +10,7 @@ Full text is a contentless FTS5 table, changed in the same transactions.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -97,7 +97,7 @@ def article_row(article: Article) -> tuple[Any, ...]:
     )
 
 
-def article_of(row: sqlite3.Row) -> Article:
+def article_of(row: sqlite3.Row | Mapping[str, Any]) -> Article:
     """Rebuild an article, with its original, from the columns of ARTICLE_COLUMNS."""
     text: str = row["text"]
     original: list[str] = []
@@ -162,16 +162,16 @@ def total(checksums: Iterable[bytes]) -> int:
     return sum(int.from_bytes(value, "little") for value in checksums) % MODULUS
 
 
-def meta_of(connection: sqlite3.Connection) -> dict[str, str]:
-    """Read the meta table.
+def meta_of(connection: sqlite3.Connection, *keys: str) -> dict[str, str]:
+    """Read these values of the meta table, or all.
 
     :raises sqlite3.DatabaseError: a value is not the one that was written
     """
     rows = {row[0]: (row[1], row[2]) for row in connection.execute("SELECT key, value, checksum FROM meta")}
-    for key in META:
+    for key in keys or META:
         if key not in rows or checksum(key, rows[key][0]) != rows[key][1]:
             raise sqlite3.DatabaseError(f"its {key} fails the checksum")
-    return {key: value for key, (value, _) in rows.items()}
+    return {key: rows[key][0] for key in keys or META}
 
 
 def set_meta(connection: sqlite3.Connection, **values: str) -> None:

@@ -75,6 +75,16 @@ class Snapshot:
         rows = self._db.execute(f"{PASSAGE_QUERY} WHERE a.id = ? ORDER BY p.start", (article_id,))
         return [passage_of(row) for row in rows]
 
+    def stored(self, article_id: str) -> tuple[bytes, list[tuple[int, int, bytes]]]:
+        """Give the digest with which an article was put, and (start, end, vector) of its passages."""
+        (digest,) = self._db.execute("SELECT digest FROM articles WHERE id = ?", (article_id,)).fetchone()
+        rows = self._db.execute(
+            "SELECT p.start, p.end, p.vector FROM passages p JOIN articles a ON a.number = p.article"
+            " WHERE a.id = ? ORDER BY p.id",
+            (article_id,),
+        )
+        return digest, [tuple(row) for row in rows]
+
     def stories(self, article_ids: Iterable[str]) -> dict[str, int]:
         """Give each article's story: near-identical articles have the same number."""
         find = "SELECT story FROM articles WHERE id = ?"

@@ -9,43 +9,34 @@ One writer at a time (a file lock), any number of readers. Does not load, clean,
 
 import json
 import logging
-import os
-import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import IndexDamaged, IndexMismatch, IndexMissing, StoreError
-from index.lock import HOLDER, LOCK, only_writer
-from index.schema import FORMAT, SCHEMA, STORED_PASSAGE, checksum, meta_of, set_meta, vectors_of
+from index.database import (
+    DATABASE,
+    Manifest,
+    aside,
+    connect,
+    initialise,
+    new_folder,
+    reading,
+    state_of,
+)
+from index.errors import IndexMismatch, IndexMissing, StoreError
+from index.lock import only_writer
+from index.schema import FORMAT, STORED_PASSAGE, checksum, meta_of, vectors_of
 from index.snapshot import Snapshot
-from index.vectors import VectorIndex, sync_folder
+from index.vectors import VECTORS, VectorIndex
 from index.writer import Writer
 
 log = logging.getLogger("citewire.store")
-
-DATABASE, VECTORS = "articles.db", "vectors.faiss"
-ASIDE = f"{DATABASE}.new"
-ENDS = ("", "-wal", "-shm", "-journal")  # of SQLite's files
-LEFTOVERS = {LOCK, HOLDER, *(f"{ASIDE}{end}" for end in ENDS)}  # of a start that was killed
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What an index was made with; opening it with anything else is an error."""
-
-    encoder: str
-    dim: int
-    max_tokens: int
-    overlap: int
-    metric: str = "cosine"
-    format: int = FORMAT
 
 
 class Index:
@@ -69,7 +60,7 @@ class Index:
         if not (path / DATABASE).exists():
             with new_folder(path):
                 if not (path / DATABASE).exists():  # nobody else was first
-                    _initialise(path, manifest)
+                    initialise(path, manifest)
         index = cls.open(path)
         if index.manifest != manifest:
             index.close()
@@ -172,12 +163,30 @@ class Index:
     def _vectors_at(self, state: str, connection: sqlite3.Connection) -> VectorIndex:
         """Give the vector index of the state that ``connection`` reads."""
         with self._guard:
-            if not self._vectors or self._vectors[0] != state:
-                base = self._vectors if self._vectors and _descends(connection, self._vectors[0]) else None
-                if base is None and (saved := VectorIndex.saved_state(self.path / VECTORS)):
-                    base = VectorIndex.read(self.path / VECTORS) if _descends(connection, saved) else None
-                self._vectors = (state, self._caught_up(connection, base))
+            held, file = self._vectors, self.path / VECTORS
+            if held and held[0] == state:
+                return held[1]
+            saved = VectorIndex.saved_state(file)
+            base = held if held and _descends(connection, held[0]) else None
+            if base is None and saved and _descends(connection, saved):
+                base = VectorIndex.read(file)
+            self._vectors = (state, self._caught_up(connection, base))
+            if saved != state or base is None:
+                self._heal(saved)
             return self._vectors[1]
+
+    def _heal(self, saved: str | None) -> None:
+        """Save the vectors that had to be made, so that the next one to open the index has them.
+
+        :param saved: what the file says that it holds; it may be of a newer state than this one
+        """
+        if self._vectors is None:
+            return
+        is_newer = _generation(saved) > _generation(self._vectors[0])
+        if is_newer and VectorIndex.read(self.path / VECTORS):
+            return
+        with suppress(StoreError, OSError), only_writer(self.path):  # a writer saves its own
+            self._vectors[1].save(self.path / VECTORS, self._vectors[0])
 
     def _caught_up(self, connection: sqlite3.Connection, base: tuple[str, VectorIndex] | None) -> VectorIndex:
         """Give the vector index of the state that ``connection`` reads, from that of an earlier one."""
@@ -204,74 +213,6 @@ class Index:
         connection.rollback()
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    if not (path / DATABASE).is_file():
-        raise IndexMissing(f"no index at {path}; make one with: citewire index FOLDER --index {path}")
-    # Snapshots move between threads but are used by one at a time, so the check is not needed.
-    # mode=rw: without it SQLite would put an empty database where an index was deleted meanwhile.
-    database = f"{(path / DATABASE).resolve().as_uri()}?mode=rw"
-    with reading(path):
-        connection = sqlite3.connect(
-            database, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False
-        )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[None]:
-    """Make a folder, or take one that holds nothing but the rest of a killed start, and be its only writer.
-
-    :raises StoreError: it cannot be made or holds something else
-    """
-    is_other = path.exists() and not (path / DATABASE).exists()
-    if is_other and not (path.is_dir() and {file.name for file in path.iterdir()} <= LEFTOVERS):
-        raise StoreError(f"{path} is not an index and is not empty; name another place with --index")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with only_writer(path, wait=30.0), reading(path):
-            yield
-    except OSError as error:
-        raise StoreError(f"cannot make an index at {path}: {error.strerror}") from error
-
-
-@contextmanager
-def aside(path: Path) -> Iterator[sqlite3.Connection]:
-    """Fill a new database beside its place, then put it there in one step, so that a kill leaves no half."""
-    new = path / ASIDE
-    for end in ENDS:
-        new.with_name(new.name + end).unlink(missing_ok=True)
-    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        yield connection
-        connection.execute("PRAGMA journal_mode = WAL")
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
-    new.replace(path / DATABASE)
-    sync_folder(path)
-
-
-def _initialise(path: Path, manifest: Manifest) -> None:
-    with aside(path) as connection:
-        connection.executescript(SCHEMA)
-        token = secrets.token_hex(8)
-        set_meta(
-            connection,
-            manifest=json.dumps(asdict(manifest)),
-            generation="0",
-            token=token,
-            contents="0",
-        )
-        connection.execute("INSERT INTO commits VALUES (0, ?)", (token,))
-
-
-def state_of(connection: sqlite3.Connection) -> tuple[int, str]:
-    """Give the generation, and a name of the state that no other commit of any copy has."""
-    meta = meta_of(connection)
-    return int(meta["generation"]), f"{meta['generation']}-{meta['token']}"
-
-
 def _descends(connection: sqlite3.Connection, state: str) -> bool:
     """Tell whether the state that ``connection`` reads is this one, or was made from it.
 
@@ -280,6 +221,11 @@ def _descends(connection: sqlite3.Connection, state: str) -> bool:
     generation, _, token = state.partition("-")
     find = "SELECT 1 FROM commits WHERE generation = ? AND token = ?"
     return connection.execute(find, (generation, token)).fetchone() is not None
+
+
+def _generation(state: str | None) -> int:
+    number = (state or "").partition("-")[0]
+    return int(number) if number.isdecimal() else -1
 
 
 def _vectors(connection: sqlite3.Connection, ids: NDArray[np.int64], dim: int) -> NDArray[np.float32]:
@@ -316,19 +262,3 @@ def _other_format(path: Path, found: int) -> str:
         f"the index at {path} has the old format {found}, this Citewire reads {FORMAT};"
         " index the articles again into a new folder"
     )
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Map what SQLite raises."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _mapped(path, error) from error
-
-
-def _mapped(path: Path, error: sqlite3.Error) -> StoreError:
-    is_damage = "decode" in str(error)  # text that is no UTF-8 is an OperationalError too
-    if isinstance(error, sqlite3.OperationalError) and not is_damage:
-        return StoreError(f"the index at {path} cannot be used now: {error}")
-    return IndexDamaged(f"the index at {path} is damaged ({error}); run: citewire repair --index {path}")

@@ -11,7 +11,6 @@ Does not embed, and does not know which passages are right: the store says so by
 import hashlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from index.durable import put_in_place
+
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Fetch = Callable[[Ids], Vectors]
 """Passage ids -> their stored vectors, shape (len(ids), dim)."""
 
+VECTORS = "vectors.faiss"  # in the folder of an index
 MAGIC = b"citewire-vectors-1\n"
 # 2 cores, `tests/bench_index.py vectors`: an exhaustive search of 400,000 vectors takes 19 ms, a tenth
 # of what reading the passages takes; the graph searches in a fiftieth of that, but misses 2 of 100.
@@ -119,6 +121,17 @@ class VectorIndex:
         cosines, rows = values.search(queries, k, params=faiss.SearchParameters(sel=selector))
         return cosines, np.where(rows < 0, -1, held[rows])
 
+    def blobs(self) -> list[bytes] | None:
+        """Give the vectors as float16 bytes in the order of ``ids``; None for a graph, which holds less."""
+        if not self.exhaustive:
+            return None
+        faiss = _faiss()
+        codes = faiss.vector_to_array(_inner(self._index).codes).reshape(
+            self._index.ntotal, 2 * self._index.d
+        )
+        held = faiss.vector_to_array(self._index.id_map)
+        return [codes[row].tobytes() for row in np.argsort(held)]
+
     def save(self, path: Path, state: str) -> None:
         """Write the index beside ``path``, sync it, and put it in place in one step.
 
@@ -132,12 +145,8 @@ class VectorIndex:
         content = header + b"\n" + live + body
         checksum = hashlib.sha256(content).hexdigest().encode()
         aside = path.with_name(path.name + ".new")
-        with aside.open("wb") as file:
-            file.write(MAGIC + checksum + b"\n" + content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        sync_folder(path.parent)
+        aside.write_bytes(MAGIC + checksum + b"\n" + content)
+        put_in_place(aside, path)
 
     @staticmethod
     def saved_state(path: Path) -> str | None:
@@ -170,15 +179,6 @@ class VectorIndex:
         live = np.frombuffer(payload[:live_bytes], dtype="<i8").astype(np.int64)
         index = faiss.deserialize_index(np.frombuffer(payload[live_bytes:], dtype=np.uint8))
         return state, cls(index, live)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _faiss() -> Any:

@@ -18,10 +18,12 @@ import platformdirs
 
 from index.build import Report, Summary, build
 from index.chunk import Chunking
+from index.database import Manifest
 from index.embed import Encoder, SentenceTransformerEncoder
 from index.errors import LoadError, QuestionError
+from index.schema import FORMAT
 from index.snapshot import Snapshot
-from index.store import Index, Manifest
+from index.store import Index
 from index.types import Filters, Hit
 from qa.aggregate import candidates, claim, clusters, grouped, nearest, reader_text, spans_of
 from qa.confidence import DEFAULT, Calibration
@@ -116,12 +118,9 @@ class QA:
         """
         encoder, reader = encoder or SentenceTransformerEncoder(), reader or TransformersReader()
         places = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-        manifest = Manifest(
-            encoder.fingerprint, encoder.dim, config.chunking.max_tokens, config.chunking.overlap
-        )
         path = Path(index or default_index_path())
         new = not path.exists()
-        store = Index.create(path, manifest)
+        store = Index.create(path, manifest_for(encoder, config.chunking))
         summary = build(store, encoder, reader.measure, places, report=report, prune=prune, wait=wait)
         with store.snapshot() as snapshot:
             found = snapshot.stats().articles
@@ -304,6 +303,11 @@ class Chat:
         self.turns.append(Turn(question, answer))
 
 
+def manifest_for(encoder: Encoder, chunking: Chunking = Chunking()) -> Manifest:
+    """Say what an index is made with."""
+    return Manifest(encoder.fingerprint, encoder.dim, chunking.max_tokens, chunking.overlap)
+
+
 def default_index_path() -> Path:
     """Give the index used when none is named: $CITEWIRE_INDEX, else a folder for this user's data."""
     named = os.environ.get("CITEWIRE_INDEX")
@@ -313,9 +317,10 @@ def default_index_path() -> Path:
 def sample_index_path() -> Path:
     """Give the place of the index over this installation's sample articles.
 
-    The chat makes it on its first run; each installation has its own, since articles go by their path.
+    The chat makes it on its first run; each installation has its own, since articles go by their path,
+    and each format of the index.
     """
-    install = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:12]
+    install = hashlib.sha256(f"{Path(__file__).resolve()} {FORMAT}".encode()).hexdigest()[:12]
     return Path(platformdirs.user_cache_dir("citewire")) / f"sample-{install}.citewire"
 
 

@@ -8,7 +8,7 @@ Wiring only: what the commands do is in ``qa.api`` and ``index``.
 import json
 import logging
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from index.errors import CitewireError
+from qa.upkeep import EncoderOption, IndexOption, WaitOption, filters_of
+from qa.upkeep import app as upkeep
 
 if TYPE_CHECKING:
     from index.embed import Encoder
-    from index.types import Filters
     from qa.api import Config
     from qa.read import Reader
 
@@ -33,13 +34,6 @@ app = typer.Typer(
     epilog="Start with: citewire index FOLDER, then: citewire ask 'QUESTION', or: citewire chat",
 )
 
-IndexOption = Annotated[
-    Path | None,
-    typer.Option("--index", help="Folder of the index. Default: $CITEWIRE_INDEX, else your data folder."),
-]
-EncoderOption = Annotated[
-    str | None, typer.Option(help="A sentence-transformers encoder: a folder or a hub name.")
-]
 ReaderOption = Annotated[
     str | None, typer.Option(help="An extractive QA model of transformers: a folder or a hub name.")
 ]
@@ -63,7 +57,7 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Also remove articles whose files are gone.")
     ] = False,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for another writer.")] = 0,
+    wait: WaitOption = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every skipped file.")] = False,
 ) -> None:
     """Add articles to the index, or bring it up to date; what has not changed costs nothing."""
@@ -115,7 +109,7 @@ def ask(
     from qa.api import QA
 
     with QA.open(where, **_models(encoder, reader, calibration, threshold, spelling=spelling)) as qa:
-        answer = qa.ask(question, filters=_filters(source, since, until))
+        answer = qa.ask(question, filters=filters_of(source, since, until))
     if as_json:
         typer.echo(json.dumps(answer.to_dict(), ensure_ascii=False, indent=2))
     else:
@@ -162,61 +156,7 @@ def evaluate(context: typer.Context) -> None:
     raise typer.Exit(eval_app(args=context.args, prog_name="citewire eval", standalone_mode=False) or 0)
 
 
-@app.command(epilog="Example: citewire stats --index my.citewire --json")
-def stats(
-    where: IndexOption = None,
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
-    """Say what the index holds."""
-    from index.store import Index
-    from qa.api import default_index_path
-
-    path = where or default_index_path()
-    with Index.open(path) as store, store.snapshot() as snapshot:
-        found, manifest = snapshot.stats(), store.manifest
-    size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    days = f"{found.oldest} to {found.newest}" if found.oldest else "no dates"
-    if as_json:
-        values = {
-            "path": str(path),
-            "articles": found.articles,
-            "stories": found.stories,
-            "passages": found.passages,
-            "characters": found.characters,
-            "sources": dict(found.sources),
-            "oldest": str(found.oldest) if found.oldest else None,
-            "newest": str(found.newest) if found.newest else None,
-            "generation": found.generation,
-            "encoder": manifest.encoder,
-            "bytes": size,
-        }
-        typer.echo(json.dumps(values, ensure_ascii=False, indent=2))
-        return
-    typer.echo(f"{path}: {size / 1e6:.1f} MB, generation {found.generation}, encoder {manifest.encoder}")
-    typer.echo(
-        f"{found.articles:,} articles ({found.stories:,} stories), {found.passages:,} passages, {days}"
-    )
-    for name, count in found.sources[:20]:
-        typer.echo(f"{count:>8,}  {name or '(outlet unknown)'}")
-
-
-@app.command(epilog="Example: citewire remove news/old/ https://example.org/story")
-def remove(
-    places: Annotated[list[str], typer.Argument(help="Files, folders, addresses or ids that were indexed.")],
-    where: IndexOption = None,
-) -> None:
-    """Take articles out of the index; the files themselves are left alone."""
-    from index.build import remove as remove_from
-    from index.store import Index
-    from qa.api import default_index_path
-
-    with Index.open(where or default_index_path()) as store:
-        counts = remove_from(store, places)
-    for place, count in counts.items():
-        typer.echo(f"{place}: {count} removed" if count else f"{place}: nothing of it is in the index")
-    if not any(counts.values()):
-        raise typer.Exit(1)
+app.add_typer(upkeep)
 
 
 @app.callback(invoke_without_command=True)
@@ -257,18 +197,6 @@ def _models(
         fitted = Calibration.read(calibration, reader=reading.fingerprint, encoder=encoding.fingerprint)
     config = Config(threshold=threshold, calibration=fitted, spelling=spelling)
     return {"config": config, "encoder": encoding, "reader": reading}
-
-
-def _filters(source: list[str] | None, since: datetime | None, until: datetime | None) -> "Filters":
-    from index.types import Filters
-
-    def day(moment: datetime | None) -> date | None:
-        return moment.date() if moment else None
-
-    try:
-        return Filters(tuple(source or ()), day(since), day(until))
-    except ValueError as error:
-        raise CitewireError(str(error)) from error
 
 
 def main() -> None:

@@ -13,8 +13,9 @@ import numpy as np
 
 from index.build import build
 from index.chunk import Chunking
+from index.database import Manifest
 from index.embed import SentenceTransformerEncoder, passage_text
-from index.store import Index, Manifest
+from index.store import Index
 from index.vectors import VectorIndex
 from qa.read import TransformersReader
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from index.store import Index, Manifest
+from index.database import Manifest
+from index.store import Index
 
 ROOT = Path(__file__).parents[1]
 STORIES = (

@@ -13,10 +13,11 @@ from conftest import FakeEncoder, measure
 from numpy.typing import NDArray
 
 from index.build import Progress, Summary, build, remove
+from index.database import Manifest
 from index.embed import passage_text
 from index.load import Skipped
 from index.progress import Bar
-from index.store import Index, Manifest
+from index.store import Index
 
 STORIES = {
     "a.txt": "Bridge opens\n\nThe bridge over the Elsk opened on Monday. The mayor was there with his dog. "

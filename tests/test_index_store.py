@@ -20,12 +20,13 @@ from conftest import FakeEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from index.database import DATABASE, Manifest
 from index.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, StoreError
 from index.schema import SCHEMA, article_of, article_row
 from index.snapshot import Snapshot
-from index.store import DATABASE, VECTORS, Index, Manifest
+from index.store import Index
 from index.types import Article, Cut, Filters, Passage
-from index.vectors import VectorIndex
+from index.vectors import VECTORS, VectorIndex
 from index.writer import Writer, digest_of
 
 MANIFEST = Manifest("fake@1", 32, 192, 1)

@@ -215,7 +215,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     sync: Callable[[int], None] = full
-    monkeypatch.setattr("index.vectors.os.fsync", sync)
+    monkeypatch.setattr("index.durable.os.fsync", sync)
     with pytest.raises(OSError, match="No space left"):
         index.save(tmp_path / "v", "2-x")
 

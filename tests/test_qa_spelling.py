@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from index.build import build
+from index.database import Manifest
 from index.snapshot import Snapshot
-from index.store import Index, Manifest
+from index.store import Index
 from qa.spelling import as_typed, mended, one_letter_away
 
 ARTICLES = (

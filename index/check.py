@@ -1,0 +1,261 @@
+"""Verify an index, all of it.
+
+Part of store. Holds: nothing is changed; each problem is one line with its place, and no problem hides
+another. What is derived (full text, stories' bands, the FAISS file) is made anew and compared.
+Does not mend: repair.py does.
+"""
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise, zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.database import Manifest, connect, reading, state_of
+from index.dedup import Sketch
+from index.embed import Encoder, passage_text
+from index.schema import (
+    ARTICLE_QUERY,
+    PASSAGE_QUERY,
+    STORED_PASSAGE,
+    WORDS,
+    article_checksum,
+    article_of,
+    checksum,
+    meta_of,
+    passage_of,
+    total,
+    vectors_of,
+)
+from index.vectors import VECTORS, VectorIndex
+
+SAMPLE = 64  # passages embedded anew: a second on 2 cores
+# A vector that was embedded by another batch size or in bfloat16 has a cosine of at least 0.997 to the
+# stored one (tests/bench_index.py build: least of 500); another passage's is below 0.95.
+SAME = 0.99
+
+
+MISSING = "cannot be found by its number"
+BANDS = "its bands are of another text"  # the only thing of an article that is derived
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, and where: an article's id, a table, or a file."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a check found; ``embedded`` counts the passages that were embedded anew."""
+
+    articles: int
+    passages: int
+    embedded: int
+    quarantined: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+
+def check(path: Path, encoder: Encoder | None = None, *, sample: int = SAMPLE) -> Report:
+    """Verify an index: SQLite's structure, every checksum, count and offset, and what is derived.
+
+    :param encoder: the index's own, to embed ``sample`` passages anew and compare; None to leave that out
+    :raises IndexMissing: there is none
+    :raises IndexDamaged: SQLite cannot open it at all
+    """
+    with closing(connect(path)) as connection, reading(path):
+        connection.execute("BEGIN")
+        counts = {table: _count(connection, table) for table in ("articles", "passages", "quarantine")}
+        problems = list(_problems(connection, path))
+        embedded = 0
+        if encoder and not problems:
+            rows = connection.execute(f"{PASSAGE_QUERY} ORDER BY random() LIMIT ?", (sample,)).fetchall()
+            problems += _re_embedded(connection, rows, encoder)
+            embedded = len(rows)
+    return Report(counts["articles"], counts["passages"], embedded, counts["quarantine"], tuple(problems))
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    except (sqlite3.Error, ValueError):
+        return 0  # the table is named as a problem when it is read
+
+
+def _problems(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+    steps = {
+        "the database": partial(_structure, connection),
+        "meta": partial(_meta, connection),
+        "articles": partial(_articles, connection),
+        "words": partial(_words, connection),
+        VECTORS: partial(_vectors, connection, path),
+    }
+    for place, step in steps.items():
+        try:
+            yield from step()
+        except (sqlite3.Error, ValueError, KeyError, TypeError, OverflowError) as error:
+            yield Problem(place, f"cannot be read: {error}")
+
+
+def _structure(connection: sqlite3.Connection) -> Iterator[Problem]:
+    for (line,) in connection.execute("PRAGMA integrity_check"):
+        if line != "ok":
+            yield Problem("the database", " ".join(line.split()))
+
+
+def _meta(connection: sqlite3.Connection) -> Iterator[Problem]:
+    Manifest(**json.loads(meta_of(connection)["manifest"]))
+    for table in ("articles", "passages"):
+        key = {"articles": "number", "passages": "id"}[table]
+        last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        used = connection.execute(f"SELECT max({key}) FROM {table}").fetchone()[0] or 0
+        if used > (last[0] if last else 0):
+            yield Problem(table, "numbers could be given twice")
+    _, state = state_of(connection)
+    newest = connection.execute("SELECT * FROM commits ORDER BY generation DESC LIMIT 1").fetchone()
+    if newest is None or f"{newest['generation']}-{newest['token']}" != state:
+        yield Problem("commits", "the last one is not the state that is there")
+
+
+def _articles(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """Verify each article with its passages, then that none is missing or too many."""
+    checksums, passages = [], 0
+    for number in connection.execute("SELECT number FROM articles NOT INDEXED ORDER BY number").fetchall():
+        row, own, reason = verify_article(connection, number[0])
+        passages += len(own)
+        if reason:
+            yield Problem(name_of(connection, number[0]), reason)
+        if row:
+            checksums.append(row["checksum"])
+    if total(checksums) != int(meta_of(connection)["contents"]):
+        yield Problem("articles", "some are missing, or came from elsewhere")
+    if passages != connection.execute("SELECT count(*) FROM passages NOT INDEXED").fetchone()[0]:
+        yield Problem("passages", "some belong to no article")
+
+
+def verify_article(
+    connection: sqlite3.Connection, number: int
+) -> tuple[sqlite3.Row | None, list[sqlite3.Row], str]:
+    """Verify an article and its passages by all that they say.
+
+    :return: its row if it can be read, its passages' rows, and what is wrong or ""
+    """
+    row, passages = None, []
+    try:
+        row = connection.execute(f"{ARTICLE_QUERY} WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return None, [], MISSING
+        find = f"SELECT {STORED_PASSAGE}, checksum FROM passages WHERE article = ? ORDER BY id"
+        passages = connection.execute(find, (number,)).fetchall()
+        return row, passages, next(_reasons(connection, row, passages), "")
+    except (sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
+        return row, passages, f"cannot be read: {error}"
+
+
+def name_of(connection: sqlite3.Connection, number: int) -> str:
+    """Name an article that may not be readable: by its id, else by its number."""
+    with suppress(sqlite3.Error, TypeError, ValueError):
+        return str(connection.execute("SELECT id FROM articles WHERE number = ?", (number,)).fetchone()[0])
+    return f"article number {number}"
+
+
+def _reasons(connection: sqlite3.Connection, row: sqlite3.Row, passages: list[sqlite3.Row]) -> Iterator[str]:
+    for at, own in enumerate(passages, 1):
+        if checksum(*tuple(own)[:-1]) != own["checksum"]:
+            yield f"passage {at} of {len(passages)} fails its checksum"
+    *values, expected = row
+    if article_checksum(values, [own["checksum"] for own in passages]) != expected:
+        yield "fails its checksum"
+    # What follows can be wrong only if it was written wrong: checksums say that nothing changed since.
+    article = article_of(row)
+    dim = int(json.loads(meta_of(connection, "manifest")["manifest"])["dim"])
+    if any(not 0 <= own["start"] < own["end"] <= len(article.text) for own in passages):
+        yield "a passage is outside its text"
+    if any(a["start"] >= b["start"] for a, b in pairwise(passages)):
+        yield "its passages are out of order"
+    if any(len(own["vector"]) != 2 * dim for own in passages):
+        yield f"a vector has not {dim} values"
+    vectors = vectors_of([own["vector"] for own in passages], dim)
+    if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=0.01):
+        yield "a vector is not of length 1"
+    sketch = Sketch.of(article.text)
+    if sketch.to_bytes() != row["sketch"]:
+        yield "its sketch is of another text"
+    bands = connection.execute("SELECT band FROM bands WHERE article = ?", (row["number"],))
+    if sorted(band[0] for band in bands) != sorted(sketch.bands()):
+        yield BANDS
+
+
+def _words(connection: sqlite3.Connection) -> Iterator[Problem]:
+    """Index all words anew, in memory, and compare."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.execute(f"CREATE VIRTUAL TABLE {WORDS}")
+        fresh.executemany(
+            "INSERT INTO words (rowid, title, text) VALUES (?,?,?)",
+            ((row["id"], row["title"], row["text"]) for row in connection.execute(PASSAGE_QUERY)),
+        )
+        for db in (connection, fresh):
+            db.execute("CREATE VIRTUAL TABLE temp.places USING fts5vocab('main', 'words', 'instance')")
+        for query in (
+            "SELECT term, doc, col, offset FROM temp.places",
+            "SELECT id, sz FROM words_docsize ORDER BY id",
+            # Numbers of rows and words, for BM25; where nothing is left FTS5 writes zeros or nothing.
+            "SELECT block FROM words_data WHERE id = 1 AND EXISTS (SELECT 1 FROM words_docsize)",
+        ):
+            pairs = zip_longest(connection.execute(query), fresh.execute(query))
+            if any(mine is None or theirs is None or tuple(mine) != tuple(theirs) for mine, theirs in pairs):
+                yield Problem("words", "the full text is not that of the passages")
+                return
+
+
+def _vectors(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
+    """Compare the FAISS file with the vectors that SQLite holds."""
+    _, state = state_of(connection)
+    saved = VectorIndex.read(path / VECTORS)
+    if saved is None:
+        yield Problem(VECTORS, "missing or damaged; it is made anew when the index is opened")
+        return
+    if saved[0] != state:
+        yield Problem(VECTORS, "of another generation; it is brought up to date when the index is opened")
+        return
+    ids = sorted(row[0] for row in connection.execute("SELECT id FROM passages"))
+    if not np.array_equal(saved[1].ids, ids):
+        yield Problem(VECTORS, "holds other passages than the database")
+    elif (blobs := saved[1].blobs()) is not None:
+        rows = connection.execute("SELECT vector FROM passages ORDER BY id")
+        if any(row[0] != blob for row, blob in zip(rows, blobs, strict=True)):
+            yield Problem(VECTORS, "holds other vectors than the database")
+
+
+def _re_embedded(connection: sqlite3.Connection, rows: list[Any], encoder: Encoder) -> Iterator[Problem]:
+    manifest = Manifest(**json.loads(meta_of(connection)["manifest"]))
+    if not rows:
+        return
+    passages = [passage_of(row) for row in rows]
+    fresh = encoder.encode([passage_text(passage) for passage in passages])
+    find = "SELECT vector FROM passages WHERE id = ?"
+    blobs = [connection.execute(find, (passage.id,)).fetchone()[0] for passage in passages]
+    cosines = (fresh * vectors_of(blobs, manifest.dim)).sum(axis=1)
+    for passage, cosine in zip(passages, cosines, strict=True):
+        if math.isnan(cosine) or cosine < SAME:
+            yield Problem(
+                passage.article_id,
+                f"the vector of {passage.start}:{passage.end} is of another text: embedded anew,"
+                f" their cosine is {cosine:.3f}",
+            )
