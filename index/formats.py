@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _MARKDOWN = frozenset({".md", ".markdown"})
 _HTML = frozenset({".html", ".htm", ".xhtml"})
-READABLE = _MARKDOWN | _HTML | {".txt", ".text", ".pdf", ".docx", ".epub"}
+PLAIN = _MARKDOWN | {".txt", ".text"}  # read without a parser
+READABLE = PLAIN | _HTML | {".pdf", ".docx", ".epub"}
 
 _FRONT_MATTER = re.compile(
     r"\s*---[^\S\n]*\n(?P<block>(?:(?!---[^\S\n]*$)[^\n]*\n){1,200}?)---[^\S\n]*(?:\n|\Z)", re.M

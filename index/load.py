@@ -10,18 +10,18 @@ Does not remove boilerplate: clean.py adds its cuts to the two made here (front 
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
 from index.errors import LoadError
-from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
-from index.formats import READABLE, read
+from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client
+from index.formats import READABLE
 from index.metadata import Document, Metadata, fallback_title
 from index.rows import ROW_FORMATS, read_rows
 from index.types import Article, Cut
-from index.webpage import extract
+from index.worker import Parsers
 
 if TYPE_CHECKING:
     import httpx
@@ -77,13 +77,27 @@ def load(
 
     :param validators: kept from one call to the next, they spare addresses that have not changed
     """
-    seen: set[str] = set()
-    for source in sources:
-        if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-            yield from _load_url(source, limits, seen, validators)
-        else:
-            for place in _files(Path(source)):
-                yield from (place,) if isinstance(place, Skipped) else _load_file(place, limits, seen)
+    with Parsers() as parsers:
+        run = _Run(limits, validators, parsers)
+        for source in sources:
+            if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+                yield from _load_url(source, run)
+            else:
+                for place in _files(Path(source)):
+                    yield from (place,) if isinstance(place, Skipped) else _load_file(place, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one call of ``load`` keeps: ``seen`` are the places that it has yielded."""
+
+    limits: Limits
+    validators: Validators | None
+    parsers: Parsers
+    seen: set[str] = field(default_factory=set)
+
+    def fetch(self, url: str, client: "httpx.Client") -> Fetched:
+        return fetch(url, client=client, max_bytes=self.limits.max_file_bytes, validators=self.validators)
 
 
 def _name(path: str | Path) -> str:
@@ -128,11 +142,11 @@ def _files(source: Path) -> Iterator[Path | Skipped]:
     yield from (Skipped(_name(failure.filename), _why(failure)) for failure in failures)
 
 
-def _load_file(path: Path, limits: Limits, seen: set[str]) -> Iterator[Article | Skipped]:
-    place = _name(path)
-    if place in seen:
+def _load_file(path: Path, run: _Run) -> Iterator[Article | Skipped]:
+    place, limits = _name(path), run.limits
+    if place in run.seen:
         return
-    seen.add(place)
+    run.seen.add(place)
     suffix = path.suffix.lower()
     try:
         status = path.stat()
@@ -149,7 +163,7 @@ def _load_file(path: Path, limits: Limits, seen: set[str]) -> Iterator[Article |
             raise LoadError(f"{size:.1f} MB is over the limit of {limit:g} MB; {advice}")
         with path.open("rb") as file:
             data = file.read(limits.max_file_bytes + 1)
-        document = read(data, suffix, max_unpacked=limits.max_unpacked_bytes)
+        document = run.parsers.read(data, suffix, max_unpacked=limits.max_unpacked_bytes)
         yield _article(document, place, limits)
     except LoadError as error:
         yield Skipped(place, str(error))
@@ -173,16 +187,14 @@ def _load_rows(path: Path, suffix: str, limits: Limits) -> Iterator[Article | Sk
                 yield Skipped(place, str(error))
 
 
-def _load_url(
-    url: str, limits: Limits, seen: set[str], validators: Validators | None
-) -> Iterator[Article | Skipped]:
+def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
     with new_client() as client:
         try:
-            fetched = fetch(url, client=client, max_bytes=limits.max_file_bytes, validators=validators)
+            fetched = run.fetch(url, client)
             if is_feed(fetched):
-                entries = read_feed(fetched)
+                entries = run.parsers.read_feed(fetched)
             else:
-                yield from _once(_page(fetched, limits), seen)
+                yield from _once(_page(fetched, run), run.seen)
                 return
         except NotModified:
             return
@@ -190,17 +202,17 @@ def _load_url(
             yield Skipped(url, str(error))
             return
         for entry in entries:
-            if entry.url and entry.url in seen:
+            if entry.url and entry.url in run.seen:
                 continue
             place = entry.url or f"{fetched.url}#{entry.id or entry.title}"
             try:
-                yield from _once(_load_entry(entry, place, client, limits, validators), seen)
+                yield from _once(_load_entry(entry, place, client, run), run.seen)
             except NotModified:
                 pass
             except LoadError as error:
                 yield Skipped(place, str(error))
-                (validators or {}).pop(url, None)  # the feed is to be looked at again for this entry
-            seen.add(place)
+                (run.validators or {}).pop(url, None)  # the feed is to be looked at again for this entry
+            run.seen.add(place)
 
 
 def _once(article: Article, seen: set[str]) -> Iterator[Article]:
@@ -209,15 +221,15 @@ def _once(article: Article, seen: set[str]) -> Iterator[Article]:
         yield article
 
 
-def _page(fetched: Fetched, limits: Limits, known: Metadata | None = None) -> Article:
+def _page(fetched: Fetched, run: _Run, known: Metadata | None = None) -> Article:
     """Make an article of an answer; ``known`` is what a feed said, for what the page does not say."""
     suffix = _CONTENT_TYPES.get(fetched.content_type)
     if suffix is None:
         raise LoadError(f"the content type {fetched.content_type} is not an article")
-    document = read(
+    document = run.parsers.read(
         fetched.body,
         suffix,
-        max_unpacked=limits.max_unpacked_bytes,
+        max_unpacked=run.limits.max_unpacked_bytes,
         charset=fetched.charset,
         url=fetched.url,
     )
@@ -233,29 +245,28 @@ def _page(fetched: Fetched, limits: Limits, known: Metadata | None = None) -> Ar
         source=source or host,
         url=url,
     )
-    return _article(replace(document, meta=meta), url, limits)
+    return _article(replace(document, meta=meta), url, run.limits)
 
 
-def _load_entry(
-    entry: Entry, place: str, client: "httpx.Client", limits: Limits, validators: Validators | None
-) -> Article:
+def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> Article:
     """Make an article of an entry's page, or of its own words if the page cannot be had."""
     meta = Metadata(entry.title, entry.published, entry.author, entry.source, entry.url)
     reason = LoadError("the entry has neither a page nor text")
     if entry.url:
         try:
-            page = fetch(entry.url, client=client, max_bytes=limits.max_file_bytes, validators=validators)
-            return _page(page, limits, meta)
+            return _page(run.fetch(entry.url, client), run, meta)
         except NotModified:
             raise
         except LoadError as error:
             reason = error
-    text = (
-        extract(f"<html><body><article><p>{entry.html}</p></article></body></html>")[0] if entry.html else ""
-    )
-    if not text:
+    if not entry.html:
         raise reason
-    return _article(Document(text, meta), place, limits)
+    page = f"<html><body><article><p>{entry.html}</p></article></body></html>".encode()
+    try:
+        words = run.parsers.read(page, ".html", max_unpacked=run.limits.max_unpacked_bytes, charset="utf-8")
+    except LoadError:
+        raise reason from None
+    return _article(Document(words.original, meta), place, run.limits)
 
 
 def _article(document: Document, place: str, limits: Limits) -> Article:

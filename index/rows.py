@@ -52,11 +52,13 @@ def _lines(file: "BinaryIO | codecs.StreamRecoder", limit: int) -> Iterator[tupl
     number = 0
     while line := file.readline(limit + 1):
         number += 1
-        rest = line
-        while rest and not rest.endswith(b"\n"):
-            rest = file.readline(1_000_000)
-            line = line + rest if len(line) + len(rest) <= limit else b""
-        yield number, line if 0 < len(line) <= limit + 1 else None
+        parts, size = [line], len(line)
+        while line and not line.endswith(b"\n"):
+            line = file.readline(1_000_000)
+            size += len(line)
+            if size <= limit + 1:
+                parts.append(line)
+        yield number, b"".join(parts) if size <= limit + 1 else None
 
 
 def _text(line: bytes, encoding: str) -> str:
