@@ -121,7 +121,10 @@ def _read_csv(
     source = texts()
     first = next(source, "").removeprefix("\ufeff")
     delimiter = "\t" if suffix == ".tsv" else max(",;\t|", key=first.count)
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    try:
+        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise LoadError(f"not readable as CSV: its first line: {error}") from error
     if not set(COLUMNS["text"]) & {name.lower() for name in header}:
         raise LoadError(f"no text column: found {', '.join(header)[:200]}; expected one of {_WANTED}")
     csv.field_size_limit(max(limit, csv.field_size_limit()))  # of the process: raised, never lowered

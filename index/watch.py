@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -28,40 +27,42 @@ class Update(Protocol):
     ) -> Summary: ...
 
 
-@dataclass
 class Watch:
     """What is watched, and what waits to be done.
 
     :param update: brings the index up to date with some places
     :param remove: takes out the articles of some places, and says how many of each
     :param sources: folders, files, http(s) pages or feeds
-    :param every: seconds between two requests for a page or feed
     :param say: takes a line about each update and each failure
+    :param every: seconds between two requests for a page or feed
     :raises LoadError: a file or folder is not there
     """
 
-    update: Update
-    remove: Callable[[Sequence[str]], Mapping[str, int]]
-    sources: Sequence[str]
-    say: Callable[[str], None]
-    every: float = 300.0
-    _changed: set[str] = field(default_factory=set)
-    _gone: set[str] = field(default_factory=set)
-    _due: float = 0.0
-    _failure: str = ""
-
-    def __post_init__(self) -> None:
-        self.urls = [source for source in self.sources if source.lower().startswith(("http://", "https://"))]
-        self.roots = [Path(source).resolve() for source in self.sources if source not in self.urls]
-        for root in self.roots:
+    def __init__(
+        self,
+        update: Update,
+        remove: Callable[[Sequence[str]], Mapping[str, int]],
+        sources: Sequence[str],
+        say: Callable[[str], None],
+        every: float = 300.0,
+    ) -> None:
+        self._update, self._remove, self._say, self._every = update, remove, say, every
+        self._urls = [source for source in sources if source.lower().startswith(("http://", "https://"))]
+        self._roots = [Path(source).resolve() for source in sources if source not in self._urls]
+        for root in self._roots:
             if not root.exists():
                 raise LoadError(f"{root} is not there; name a folder or file that is")
+        self._changed: set[str] = set()
+        self._gone: set[str] = set()
+        self._all_due = False  # everything below the roots
+        self._urls_due = 0.0  # on the monotonic clock
         self._validators: Validators = {}
+        self._failure = ""
 
     def run(self, stop: threading.Event | None = None) -> None:
         """Bring everything up to date, then keep it so until ``stop`` is set."""
         stop = stop or threading.Event()
-        self._all_folders = bool(self.roots)
+        self._all_due = bool(self._roots)
         for changes in self._changes(stop):
             for path in changes:
                 self.notice(path)
@@ -70,7 +71,7 @@ class Watch:
     def notice(self, path: str) -> None:
         """Take down that a file or folder changed, came or went."""
         place = Path(path)
-        root = next((root for root in self.roots if place == root or root in place.parents), None)
+        root = next((root for root in self._roots if place == root or root in place.parents), None)
         if root is None or any(part.startswith(".") for part in place.relative_to(root).parts):
             return
         if not os.path.lexists(place):
@@ -83,41 +84,41 @@ class Watch:
     def work(self) -> None:
         """Do what waits; what fails stays waiting."""
         try:
-            if self._all_folders:
-                self._tell(self._build([str(root) for root in self.roots], prune=True))
-                self._all_folders = False
+            if self._all_due:
+                self._tell(self._build([str(root) for root in self._roots], prune=True))
+                self._all_due = False
             if self._gone:
-                counts = self.remove(sorted(self._gone))
+                counts = self._remove(sorted(self._gone))
                 self._gone.clear()
                 if count := sum(counts.values()):
-                    self.say(f"{count} removed")
+                    self._say(f"{count} removed")
             if self._changed:
                 self._tell(self._build(sorted(self._changed)))
                 self._changed.clear()
-            if self.urls and time.monotonic() >= self._due:
-                self._due = time.monotonic() + self.every
-                self._tell(self._build(self.urls))
+            if self._urls and time.monotonic() >= self._urls_due:
+                self._tell(self._build(self._urls))
+                self._urls_due = time.monotonic() + self._every
             self._failure = ""
         except CitewireError as error:
             if str(error) != self._failure:  # once, not every second
-                self.say(f"{error}; trying again")
+                self._say(f"{error}; trying again")
             self._failure = str(error)
 
     def _build(self, places: Sequence[str], *, prune: bool = False) -> Summary:
         validators = dict(self._validators)
-        summary = self.update(places, prune=prune, validators=validators)
+        summary = self._update(places, prune=prune, validators=validators)
         self._validators = validators  # only now: what was not committed is asked for again
         return summary
 
     def _tell(self, summary: Summary) -> None:
         for skipped in summary.skipped:
-            self.say(f"skipped {skipped.location}: {skipped.reason}")
+            self._say(f"skipped {skipped.location}: {skipped.reason}")
         if summary.added + summary.updated + summary.removed:
-            self.say(str(summary))
+            self._say(str(summary))
 
     def _changes(self, stop: threading.Event) -> Iterator[set[str]]:
         """Give the changed paths about once a tick, the first time none."""
-        if not self.roots:
+        if not self._roots:
             yield set()
             while not stop.wait(TICK):
                 yield set()
@@ -125,7 +126,7 @@ class Watch:
         import watchfiles
 
         events = watchfiles.watch(
-            *self.roots,
+            *self._roots,
             watch_filter=None,
             stop_event=stop,
             rust_timeout=int(1000 * TICK),

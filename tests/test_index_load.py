@@ -278,6 +278,14 @@ def test_load_is_lazy_and_imports_no_parser(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_first_line_that_is_no_csv_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"ti\rtle,text\nA,B\n")
+
+    (reason,) = reasons(tmp_path / "a.csv").values()
+
+    assert reason.startswith("not readable as CSV: its first line: ")
+
+
 PAGE = """<html><head><title>{0}</title><link rel="canonical" href="/canonical/{1}"></head><body>
 <article><h1>{0}</h1><p>{0}: the bridge over the Elsk opened on Monday after two years, it said.</p></article>
 </body></html>"""
