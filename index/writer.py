@@ -81,7 +81,7 @@ class Writer:
         story = self._story(sketch) or number
         add_bands(self._db, number, sketch)
         sums = [
-            self._put_passage(number, passage, vector)
+            self._put_passage(number, article.title, passage, vector)
             for passage, vector in zip(passages, vectors, strict=True)
         ]
         self._db.execute("UPDATE articles SET story = ? WHERE number = ?", (story, number))
@@ -91,7 +91,7 @@ class Writer:
         self._contents += total([own])
         self._changed = True
 
-    def _put_passage(self, number: int, passage: Passage, vector: NDArray[np.float32]) -> bytes:
+    def _put_passage(self, number: int, title: str, passage: Passage, vector: NDArray[np.float32]) -> bytes:
         blob = vector_blob(vector)
         added = self._db.execute(
             "INSERT INTO passages (article, start, end, vector, checksum) VALUES (?,?,?,?,?)",
@@ -100,7 +100,7 @@ class Writer:
         own = checksum(added, number, passage.start, passage.end, blob)
         self._db.execute("UPDATE passages SET checksum = ? WHERE id = ?", (own, added))
         self._db.execute(
-            "INSERT INTO words (rowid, title, text) VALUES (?,?,?)", (added, passage.title, passage.text)
+            "INSERT INTO words (rowid, title, text) VALUES (?,?,?)", (added, title, passage.text)
         )
         return own
 

@@ -85,7 +85,9 @@ def test_articles_are_removed_by_outlet_and_day_and_the_space_given_back(where: 
 def test_a_watched_folder_is_followed_until_ctrl_c(tmp_path: Path) -> None:
     news, where = tmp_path / "news", tmp_path / "index"
     news.mkdir()
-    command = [sys.executable, "-u", "-m", "qa.cli", "watch", str(news), "--index", str(where)]
+    # A process that was started in the background ignores Ctrl-C, and hands that on to its children.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import qa.cli; qa.cli.main()"
+    command = [sys.executable, "-u", "-c", program, "watch", str(news), "--index", str(where)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     watch = subprocess.Popen(
         command,
@@ -93,7 +95,6 @@ def test_a_watched_folder_is_followed_until_ctrl_c(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
     try:
         assert watch.stdout
