@@ -8,7 +8,7 @@ Does not mend: repair.py does.
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,13 +24,13 @@ from index.embed import Encoder, passage_text
 from index.schema import (
     ARTICLE_QUERY,
     PASSAGE_QUERY,
-    STORED_PASSAGE,
     WORDS,
     article_checksum,
     article_of,
-    checksum,
+    is_intact,
     meta_of,
     passage_of,
+    passages_of,
     total,
     vectors_of,
 )
@@ -40,10 +40,7 @@ SAMPLE = 64  # passages embedded anew: a second on 2 cores
 # A vector that was embedded by another batch size or in bfloat16 has a cosine of at least 0.997 to the
 # stored one (tests/bench_index.py build: least of 500); another passage's is below 0.95.
 SAME = 0.99
-
-
-MISSING = "cannot be found by its number"
-BANDS = "its bands are of another text"  # the only thing of an article that is derived
+MOST = 1 << 62  # rows; SQLite's numbers end at twice this
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +122,8 @@ def _meta(connection: sqlite3.Connection) -> Iterator[Problem]:
         key = {"articles": "number", "passages": "id"}[table]
         last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
         used = connection.execute(f"SELECT max({key}) FROM {table}").fetchone()[0] or 0
-        if used > (last[0] if last else 0):
-            yield Problem(table, "numbers could be given twice")
+        if not used <= (last[0] if last else 0) < MOST:
+            yield Problem(table, "numbers could be given twice, or run out")
     _, state = state_of(connection)
     newest = connection.execute("SELECT * FROM commits ORDER BY generation DESC LIMIT 1").fetchone()
     if newest is None or f"{newest['generation']}-{newest['token']}" != state:
@@ -135,56 +132,52 @@ def _meta(connection: sqlite3.Connection) -> Iterator[Problem]:
 
 def _articles(connection: sqlite3.Connection) -> Iterator[Problem]:
     """Verify each article with its passages, then that none is missing or too many."""
+    dim = int(json.loads(meta_of(connection, "manifest")["manifest"])["dim"])
+    numbers: list[int] = []
     checksums, passages = [], 0
-    for number in connection.execute("SELECT number FROM articles NOT INDEXED ORDER BY number").fetchall():
-        row, own, reason = verify_article(connection, number[0])
-        passages += len(own)
+    try:
+        rows = connection.execute("SELECT number FROM articles NOT INDEXED ORDER BY number")
+        numbers.extend(int(row[0]) for row in rows)
+    except (sqlite3.Error, ValueError) as error:
+        yield Problem("articles", f"cannot all be read: {error}")
+    for number in numbers:
+        try:
+            row = connection.execute(f"{ARTICLE_QUERY} WHERE number = ?", (number,)).fetchone()
+            own = passages_of(connection, number)
+            reason = problem_of(row, own, dim) if row else "cannot be found by its number"
+            if row and not reason:
+                reason = _derived(connection, row)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+            yield Problem(name_of(connection, number), f"cannot be read: {error}")
+            continue
         if reason:
-            yield Problem(name_of(connection, number[0]), reason)
-        if row:
-            checksums.append(row["checksum"])
+            yield Problem(name_of(connection, number), reason)
+        passages += len(own)
+        checksums += [row["checksum"]] if row else []
     if total(checksums) != int(meta_of(connection)["contents"]):
         yield Problem("articles", "some are missing, or came from elsewhere")
     if passages != connection.execute("SELECT count(*) FROM passages NOT INDEXED").fetchone()[0]:
         yield Problem("passages", "some belong to no article")
 
 
-def verify_article(
-    connection: sqlite3.Connection, number: int
-) -> tuple[sqlite3.Row | None, list[sqlite3.Row], str]:
-    """Verify an article and its passages by all that they say.
+def problem_of(row: sqlite3.Row, passages: Sequence[sqlite3.Row], dim: int) -> str:
+    """Say what is wrong with an article by its row and its passages' rows; "" if nothing is.
 
-    :return: its row if it can be read, its passages' rows, and what is wrong or ""
+    :param row: of ARTICLE_QUERY
+    :param passages: of STORED_PASSAGE and checksum
     """
-    row, passages = None, []
-    try:
-        row = connection.execute(f"{ARTICLE_QUERY} WHERE number = ?", (number,)).fetchone()
-        if row is None:
-            return None, [], MISSING
-        find = f"SELECT {STORED_PASSAGE}, checksum FROM passages WHERE article = ? ORDER BY id"
-        passages = connection.execute(find, (number,)).fetchall()
-        return row, passages, next(_reasons(connection, row, passages), "")
-    except (sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
-        return row, passages, f"cannot be read: {error}"
+    return next(_reasons(row, passages, dim), "")
 
 
-def name_of(connection: sqlite3.Connection, number: int) -> str:
-    """Name an article that may not be readable: by its id, else by its number."""
-    with suppress(sqlite3.Error, TypeError, ValueError):
-        return str(connection.execute("SELECT id FROM articles WHERE number = ?", (number,)).fetchone()[0])
-    return f"article number {number}"
-
-
-def _reasons(connection: sqlite3.Connection, row: sqlite3.Row, passages: list[sqlite3.Row]) -> Iterator[str]:
+def _reasons(row: sqlite3.Row, passages: Sequence[sqlite3.Row], dim: int) -> Iterator[str]:
     for at, own in enumerate(passages, 1):
-        if checksum(*tuple(own)[:-1]) != own["checksum"]:
+        if not is_intact(own):
             yield f"passage {at} of {len(passages)} fails its checksum"
     *values, expected = row
     if article_checksum(values, [own["checksum"] for own in passages]) != expected:
         yield "fails its checksum"
     # What follows can be wrong only if it was written wrong: checksums say that nothing changed since.
     article = article_of(row)
-    dim = int(json.loads(meta_of(connection, "manifest")["manifest"])["dim"])
     if any(not 0 <= own["start"] < own["end"] <= len(article.text) for own in passages):
         yield "a passage is outside its text"
     if any(a["start"] >= b["start"] for a, b in pairwise(passages)):
@@ -194,17 +187,24 @@ def _reasons(connection: sqlite3.Connection, row: sqlite3.Row, passages: list[sq
     vectors = vectors_of([own["vector"] for own in passages], dim)
     if not np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=0.01):
         yield "a vector is not of length 1"
-    sketch = Sketch.of(article.text)
-    if sketch.to_bytes() != row["sketch"]:
-        yield "its sketch is of another text"
+
+
+def _derived(connection: sqlite3.Connection, row: sqlite3.Row) -> str:
     bands = connection.execute("SELECT band FROM bands WHERE article = ?", (row["number"],))
-    if sorted(band[0] for band in bands) != sorted(sketch.bands()):
-        yield BANDS
+    is_right = sorted(band[0] for band in bands) == sorted(Sketch.from_bytes(row["sketch"]).bands())
+    return "" if is_right else "its bands are of another text"
+
+
+def name_of(connection: sqlite3.Connection, number: int) -> str:
+    """Name an article that may not be readable: by its id, else by its number."""
+    with suppress(sqlite3.Error, TypeError, ValueError):
+        return str(connection.execute("SELECT id FROM articles WHERE number = ?", (number,)).fetchone()[0])
+    return f"article number {number}"
 
 
 def _words(connection: sqlite3.Connection) -> Iterator[Problem]:
-    """Index all words anew, in memory, and compare."""
-    with closing(sqlite3.connect(":memory:")) as fresh:
+    """Index all words anew and compare."""
+    with closing(sqlite3.connect("")) as fresh:  # a temporary file, as far as it does not fit into memory
         fresh.execute(f"CREATE VIRTUAL TABLE {WORDS}")
         fresh.executemany(
             "INSERT INTO words (rowid, title, text) VALUES (?,?,?)",
@@ -225,21 +225,22 @@ def _words(connection: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _vectors(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
-    """Compare the FAISS file with the vectors that SQLite holds."""
+    """Compare the FAISS file with the vectors that SQLite holds; of a graph, which rounds them, the ids."""
     _, state = state_of(connection)
+    if not (path / VECTORS).exists():
+        return  # made when the index is opened
     saved = VectorIndex.read(path / VECTORS)
     if saved is None:
-        yield Problem(VECTORS, "missing or damaged; it is made anew when the index is opened")
+        yield Problem(VECTORS, "damaged; it is made anew when the index is opened")
         return
     if saved[0] != state:
-        yield Problem(VECTORS, "of another generation; it is brought up to date when the index is opened")
-        return
+        return  # caught up when the index is opened: a writer saves it after its last commit
     ids = sorted(row[0] for row in connection.execute("SELECT id FROM passages"))
     if not np.array_equal(saved[1].ids, ids):
         yield Problem(VECTORS, "holds other passages than the database")
-    elif (blobs := saved[1].blobs()) is not None:
+    elif saved[1].exhaustive:
         rows = connection.execute("SELECT vector FROM passages ORDER BY id")
-        if any(row[0] != blob for row, blob in zip(rows, blobs, strict=True)):
+        if any(row[0] != blob for row, blob in zip(rows, saved[1].blobs(), strict=True)):
             yield Problem(VECTORS, "holds other vectors than the database")
 
 

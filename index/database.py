@@ -14,13 +14,14 @@ from pathlib import Path
 
 from index.durable import put_in_place
 from index.errors import IndexDamaged, IndexMissing, StoreError
-from index.lock import HOLDER, LOCK, only_writer
+from index.lock import HOLDER, LOCK, SAVING, only_writer
 from index.schema import FORMAT, SCHEMA, meta_of, set_meta
 
 DATABASE = "articles.db"
 ASIDE = f"{DATABASE}.new"
+WAL_BYTES = 64_000_000  # what the write-ahead log is cut back to after a large update
 ENDS = ("", "-wal", "-shm", "-journal")  # of SQLite's files
-LEFTOVERS = {LOCK, HOLDER, *(f"{ASIDE}{end}" for end in ENDS)}  # of a start that was killed
+LEFTOVERS = {LOCK, HOLDER, SAVING, *(f"{ASIDE}{end}" for end in ENDS)}  # of a start that was killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def connect(path: Path) -> sqlite3.Connection:
         )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     return connection
 
 
@@ -71,13 +73,21 @@ def new_folder(path: Path) -> Iterator[None]:
 def aside(path: Path) -> Iterator[sqlite3.Connection]:
     """Fill a new database beside its place, then put it there in one step, so that a kill leaves no half."""
     new = path / ASIDE
+    clear_aside(path)
+    try:
+        with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            yield connection
+            connection.execute("PRAGMA journal_mode = WAL")
+        put_in_place(new, path / DATABASE)
+    except BaseException:
+        clear_aside(path)
+        raise
+
+
+def clear_aside(path: Path) -> None:
     for end in ENDS:
-        new.with_name(new.name + end).unlink(missing_ok=True)
-    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
-        yield connection
-        connection.execute("PRAGMA journal_mode = WAL")
-    put_in_place(new, path / DATABASE)
+        (path / f"{ASIDE}{end}").unlink(missing_ok=True)
 
 
 def initialise(path: Path, manifest: Manifest) -> None:
@@ -105,12 +115,15 @@ def reading(path: Path) -> Iterator[None]:
     """Map what SQLite raises."""
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:
+    except sqlite3.ProgrammingError:
+        raise  # a mistake in a program, not in the index
+    except sqlite3.Error as error:
         raise _mapped(path, error) from error
 
 
-def _mapped(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
-    is_damage = "decode" in str(error)  # text that is no UTF-8 is an OperationalError too
+def _mapped(path: Path, error: sqlite3.Error) -> StoreError:
+    # Text that is no UTF-8 and a table that is gone are OperationalErrors too.
+    is_damage = "decode" in str(error) or str(error).startswith("no such")
     if isinstance(error, sqlite3.OperationalError) and not is_damage:
         return StoreError(f"the index at {path} cannot be used now: {error}")
     return IndexDamaged(f"the index at {path} is damaged ({error}); run: citewire repair --index {path}")

@@ -13,6 +13,7 @@ import filelock
 from index.errors import IndexBusy, StoreError
 
 LOCK, HOLDER = "lock", "lock.pid"
+SAVING = "vectors.lock"  # of the FAISS file, which a reader may save too
 
 
 @contextmanager
@@ -37,6 +38,16 @@ def only_writer(path: Path, wait: float = 0.0) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def only_saver(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Be the only one to save the FAISS file; whoever writes to the index need not wait for this.
+
+    :raises OSError: another process is saving it, or the folder cannot be written to
+    """
+    with filelock.FileLock(path / SAVING, timeout=wait):
+        yield
 
 
 def _holder(path: Path) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.database import Manifest
-from index.durable import put_in_place
+from index.durable import replacing
 from index.errors import StoreError
 from index.schema import ARTICLE_COLUMNS, article_of, article_row, vectors_of
 from index.snapshot import Snapshot
@@ -45,10 +45,9 @@ def write_export(snapshot: Snapshot, manifest: Manifest, path: Path) -> int:
     :return: the number of articles
     :raises StoreError: the file cannot be written
     """
-    aside = path.with_name(path.name + ".new")
     digest, count = hashlib.sha256(), 0
     try:
-        with aside.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+        with replacing(path) as new, new.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
 
             def write(values: dict[str, Any]) -> None:
                 line = json.dumps(values, ensure_ascii=False).encode() + b"\n"
@@ -60,9 +59,7 @@ def write_export(snapshot: Snapshot, manifest: Manifest, path: Path) -> int:
                 write(_line(snapshot, article))
                 count += 1
             write({"articles": count, "sha256": digest.hexdigest()})
-        put_in_place(aside, path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {error.strerror}") from error
     return count
 
@@ -82,31 +79,53 @@ def verify_export(path: Path) -> Manifest:
 
     :raises StoreError: it is not an export, of a newer version, or not complete and unchanged
     """
+    rows = _rows(path)
+    manifest = _manifest(path, next(rows, {}))
+    for row in rows:
+        _exported(path, row, manifest)
+    return manifest
+
+
+def read_export(path: Path) -> Iterator[Exported]:
+    """Give the articles of a file; what ``verify_export`` raises may come after some."""
+    rows = _rows(path)
+    manifest = _manifest(path, next(rows, {}))
+    for row in rows:
+        yield _exported(path, row, manifest)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the first line and those of the articles, then make sure of the last."""
     digest, count = hashlib.sha256(), -1
-    header: dict[str, Any] = {}
-    for line in _lines(path):
-        values = _json(path, line)
-        if count < 0:
-            header = values
-            if header.get("kind") != KIND:
-                raise StoreError(f"{path} is not a file that citewire export wrote")
-            if header["version"] > VERSION:
-                raise StoreError(f"{path} was written by a newer Citewire; update it")
-        elif "sha256" in values:
-            if (values["articles"], values["sha256"]) != (count, digest.hexdigest()):
-                break
-            return Manifest(**header["manifest"])
+    lines = _lines(path)
+    for line in lines:
+        row = _json(path, line)
+        if "sha256" in row:
+            is_end = next(lines, None) is None
+            if is_end and (row.get("articles"), row["sha256"]) == (count, digest.hexdigest()):
+                return
+            break
         digest.update(line)
         count += 1
+        yield row
+        if count == 0 and row.get("kind") != KIND:
+            break
     raise StoreError(f"{path} is cut off or damaged; export it again")
 
 
-def read_export(path: Path, manifest: Manifest) -> Iterator[Exported]:
-    """Give the articles of a file that was verified."""
-    for line in _lines(path):
-        row = _json(path, line)
-        if "vectors" not in row:
-            continue
+def _manifest(path: Path, header: dict[str, Any]) -> Manifest:
+    if header.get("kind") != KIND:
+        raise StoreError(f"{path} is not a file that citewire export wrote")
+    if header.get("version") != VERSION:
+        raise StoreError(f"{path} was written by a newer Citewire; update it")
+    try:
+        return Manifest(**header["manifest"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{path} is damaged; export it again") from error
+
+
+def _exported(path: Path, row: dict[str, Any], manifest: Manifest) -> Exported:
+    try:
         article = article_of(row)
         blob, size = b64decode(row["vectors"]), 2 * manifest.dim
         vectors = vectors_of([blob[at : at + size] for at in range(0, len(blob), size)], manifest.dim)
@@ -114,7 +133,14 @@ def read_export(path: Path, manifest: Manifest) -> Iterator[Exported]:
             Passage(0, article.id, start, end, article.text[start:end], article.title)
             for start, end in row["passages"]
         )
-        yield Exported(article, bytes.fromhex(row["digest"]), passages, vectors)
+        is_right = len(vectors) == len(passages) and all(
+            0 <= own.start < own.end <= len(article.text) for own in passages
+        )
+        if not is_right:
+            raise ValueError("passages and vectors do not fit the text")
+        return Exported(article, bytes.fromhex(row["digest"]), passages, vectors)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path} is damaged ({error}); export it again") from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -8,23 +8,33 @@ until the new one replaces it in one step. What is derived is made anew, without
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from index.check import BANDS, MISSING, Problem, check, name_of, verify_article
-from index.database import ASIDE, DATABASE, ENDS, connect, reading
+from index.check import MOST, Problem, check, name_of, problem_of
+from index.database import ASIDE, DATABASE, ENDS, clear_aside, connect, reading
 from index.dedup import Sketch
-from index.errors import IndexDamaged, StoreError
+from index.errors import IndexBusy, IndexDamaged, StoreError
 from index.lock import only_writer
-from index.schema import ARTICLE_COLUMNS, PASSAGE_QUERY, SCHEMA, meta_of, set_meta, total
+from index.schema import (
+    ARTICLE_COLUMNS,
+    PASSAGE_QUERY,
+    SCHEMA,
+    STORED_ARTICLE,
+    STORED_PASSAGE,
+    meta_of,
+    set_meta,
+    total,
+)
 from index.store import Index
 from index.vectors import VECTORS
 from index.writer import add_bands, new_generation
 
 KEPT = f"{DATABASE}.damaged"
+PLAUSIBLE = 100_000_000  # rows to ask for one by one; a flipped bit makes a number of any size
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,9 @@ def repair(path: Path, *, wait: float = 0.0) -> Repaired:
             ) from error
         except OSError as error:
             raise StoreError(f"cannot repair the index at {path}: {error.strerror}") from error
-    with Index.open(path) as store, store.update(wait):
-        return repaired  # leaving the block saves the vectors
+    with suppress(IndexBusy), Index.open(path) as store, store.update(wait):
+        pass  # leaving the block saves the vectors; another writer does so too
+    return repaired
 
 
 def _repair(path: Path) -> Repaired:
@@ -70,9 +81,8 @@ def _repair(path: Path) -> Repaired:
         for end in ENDS:
             with suppress(FileNotFoundError):
                 shutil.copy2(path / f"{DATABASE}{end}", path / f"{KEPT}{end}")
-    new = path / ASIDE
-    _clear(new)
-    with closing(connect(path)) as old, closing(sqlite3.connect(new, isolation_level=None)) as fresh:
+    clear_aside(path)
+    with closing(connect(path)) as old, closing(sqlite3.connect(path / ASIDE, isolation_level=None)) as fresh:
         fresh.row_factory = sqlite3.Row
         fresh.executescript(SCHEMA)
         fresh.execute("BEGIN")
@@ -81,57 +91,117 @@ def _repair(path: Path) -> Repaired:
         fresh.commit()
         # Into the old file, as one transaction of SQLite's: readers that are at it go on.
         fresh.backup(old)
-    _clear(new)
+    clear_aside(path)
     (path / VECTORS).unlink(missing_ok=True)
     return Repaired(articles, found.problems, quarantined)
 
 
-def _clear(new: Path) -> None:
-    for end in ENDS:
-        new.with_name(new.name + end).unlink(missing_ok=True)
-
-
 def _salvage(old: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Problem]:
-    """Copy what can be verified, and give what cannot."""
+    """Copy what can be verified, and give what cannot.
+
+    Tables are read as they lie, without their indexes, which may be what is damaged.
+    """
     manifest = meta_of(old, "manifest")["manifest"]
-    checksums = []
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    for number in range(1, _last(old, "articles", "number") + 1):
-        row, passages, reason = verify_article(old, number)
-        if row is not None and reason in {"", BANDS}:
-            _insert(fresh, "articles", row)
-            for passage in passages:
-                _insert(fresh, "passages", passage)
-            add_bands(fresh, number, Sketch.from_bytes(row["sketch"]))
-            checksums.append(row["checksum"])
-        elif reason and reason != MISSING:
-            problem = Problem(name_of(old, number), reason)
-            content = {key: row[key] for key in ARTICLE_COLUMNS.split(", ")} if row else {}
-            values = (problem.place, reason, now, json.dumps(content, ensure_ascii=False, default=repr))
-            fresh.execute("INSERT INTO quarantine VALUES (?,?,?,?)", values)
-            yield problem
-    with suppress(sqlite3.Error, ValueError):
-        for row in old.execute("SELECT * FROM quarantine ORDER BY rowid"):
-            _insert(fresh, "quarantine", row)
+    dim = int(json.loads(manifest)["dim"])
+    last = {"articles": 0, "passages": 0}
+    for table, columns, key in (("articles", STORED_ARTICLE, "number"), ("passages", STORED_PASSAGE, "id")):
+        fresh.execute(f"CREATE TEMP TABLE found_{table} ({columns}, checksum)")
+        for row in _rows(old, table, f"{columns}, checksum", key):
+            if isinstance(row, Problem):
+                yield from _quarantined(fresh, row, {}) if table == "articles" else ()
+            else:
+                _insert(fresh, f"temp.found_{table}", row)
+                last[table] = max(last[table], row[key])
+    fresh.execute("CREATE INDEX temp.found_by_article ON found_passages (article, id)")
+    checksums: dict[str, bytes] = {}
+    # The newest first: of two articles with one id the older one is what an update did not find.
+    for row in fresh.execute("SELECT * FROM temp.found_articles ORDER BY number DESC"):
+        reason = "there is a newer one" if row["id"] in checksums else _put(fresh, row, dim)
+        if reason:
+            content = {key: row[key] for key in ARTICLE_COLUMNS.split(", ")}
+            yield from _quarantined(fresh, Problem(str(row["id"]), reason), content)
+        else:
+            checksums[row["id"]] = row["checksum"]
+    for row in _rows(old, "quarantine", "rowid AS number, *", "number"):
+        if not isinstance(row, Problem):
+            fresh.execute("INSERT INTO quarantine VALUES (?,?,?,?)", tuple(row)[1:])
+    for table in last:
+        fresh.execute(f"DROP TABLE temp.found_{table}")
     fresh.execute(f"INSERT INTO words (rowid, title, text) SELECT id, title, text FROM ({PASSAGE_QUERY})")
-    for table, key in (("articles", "number"), ("passages", "id")):  # numbers are never given twice
+    for table, highest in list(last.items()):  # numbers are never given twice
+        with suppress(sqlite3.Error, TypeError):
+            used = old.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()[0]
+            last[table] = max(highest, used) if used < MOST else highest
         fresh.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table,))
-        fresh.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, _last(old, table, key)))
+        fresh.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (table, last[table]))
     set_meta(fresh, manifest=manifest)
-    new_generation(fresh, _last(old, "commits", "generation") + 1, total(checksums))
+    new_generation(fresh, _generation(old) + 1, total(checksums.values()))
 
 
-def _last(old: sqlite3.Connection, table: str, key: str) -> int:
-    """Give the highest number that a table has used, by any of what tells it."""
-    lasts = [0]
+def _quarantined(
+    fresh: sqlite3.Connection, problem: Problem, content: Mapping[str, object]
+) -> Iterator[Problem]:
+    """Keep what can be read of an article that cannot be verified, with the reason."""
+    moved = datetime.now(UTC).isoformat(timespec="seconds")
+    values = (problem.place, problem.reason, moved, json.dumps(content, ensure_ascii=False, default=repr))
+    fresh.execute("INSERT INTO quarantine VALUES (?,?,?,?)", values)
+    yield problem
+
+
+def _put(fresh: sqlite3.Connection, row: sqlite3.Row, dim: int) -> str:
+    """Put an article and its passages into the new database if they can be verified; else say why not."""
+    find = "SELECT * FROM temp.found_passages WHERE article = ? ORDER BY id"
+    passages = fresh.execute(find, (row["number"],)).fetchall()
+    try:
+        reason = problem_of(row, passages, dim)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        return f"cannot be read: {error}"
+    if not reason:
+        _insert(fresh, "articles", row)
+        for passage in passages:
+            _insert(fresh, "passages", passage)
+        add_bands(fresh, row["number"], Sketch.from_bytes(row["sketch"]))
+    return reason
+
+
+def _rows(old: sqlite3.Connection, table: str, columns: str, key: str) -> Iterator[sqlite3.Row | Problem]:
+    """Give every row that can be read, and a problem for each that is there and cannot."""
+    seen: set[int] = set()
+    try:
+        for row in old.execute(f"SELECT {columns} FROM {table} NOT INDEXED"):
+            seen.add(row[key])
+            yield row
+        return
+    except (sqlite3.Error, ValueError):
+        pass  # at what cannot be read the scan ends: the others are asked for one by one
+    for number in range(1, _highest(old, table, seen) + 1):
+        if number not in seen:
+            try:
+                find = f"SELECT {columns} FROM {table} NOT INDEXED WHERE rowid = ?"
+                yield from old.execute(find, (number,)).fetchall()
+            except (sqlite3.Error, ValueError) as error:
+                yield Problem(name_of(old, number), f"cannot be read: {error}")
+
+
+def _highest(old: sqlite3.Connection, table: str, seen: set[int]) -> int:
+    """Give the highest number that a row of a damaged table may have."""
+    numbers = [0, *seen]
     for query in (
-        f"SELECT max({key}) FROM {table}",
-        f"SELECT max({key}) FROM {table} NOT INDEXED",
+        f"SELECT max(rowid) FROM {table}",
         f"SELECT seq FROM sqlite_sequence WHERE name = '{table}'",
     ):
         with suppress(sqlite3.Error, ValueError):
-            lasts += [row[0] for row in old.execute(query) if isinstance(row[0], int)]
-    return max(lasts)
+            numbers += [row[0] for row in old.execute(query) if isinstance(row[0], int)]
+    return max((number for number in numbers if number <= PLAUSIBLE), default=0)
+
+
+def _generation(old: sqlite3.Connection) -> int:
+    numbers = [0]
+    with suppress(sqlite3.Error, ValueError):
+        numbers.append(int(meta_of(old, "generation")["generation"]))
+    with suppress(sqlite3.Error, ValueError, TypeError):
+        numbers.append(int(old.execute("SELECT max(generation) FROM commits").fetchone()[0]))
+    return max(number for number in numbers if number < MOST)
 
 
 def _insert(fresh: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:

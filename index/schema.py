@@ -154,6 +154,31 @@ def article_checksum(row: Iterable[Any], passages: Iterable[bytes]) -> bytes:
     return checksum(*row, b"".join(passages))
 
 
+def is_intact(passage: sqlite3.Row) -> bool:
+    """Tell whether a row of STORED_PASSAGE and checksum is what was written."""
+    *values, expected = passage
+    return bool(checksum(*values) == expected)
+
+
+def passages_of(connection: sqlite3.Connection, number: int) -> list[sqlite3.Row]:
+    """Read the stored passages of an article, with their checksums, in the order of their ids."""
+    find = f"SELECT {STORED_PASSAGE}, checksum FROM passages WHERE article = ? ORDER BY id"
+    return connection.execute(find, (number,)).fetchall()
+
+
+def verified_passages(connection: sqlite3.Connection, article: sqlite3.Row) -> list[sqlite3.Row]:
+    """Read the stored passages of a row of ARTICLE_QUERY, and make sure that all of it is what was written.
+
+    :raises sqlite3.DatabaseError: it is not
+    """
+    passages = passages_of(connection, article["number"])
+    *values, expected = article
+    is_whole = article_checksum(values, [own["checksum"] for own in passages]) == expected
+    if not is_whole or not all(map(is_intact, passages)):
+        raise sqlite3.DatabaseError(f"the article {article['id']} fails its checksum")
+    return passages
+
+
 def total(checksums: Iterable[bytes]) -> int:
     """Add checksums up: the sum of all articles' says which rows there are, whatever their order.
 

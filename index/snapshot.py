@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from index.schema import (
     ARTICLE_QUERY,
     PASSAGE_QUERY,
-    article_checksum,
     article_of,
     conditions,
     passage_of,
     sources,
     vectors_of,
+    verified_passages,
 )
 from index.types import Article, Filters, Hit, Passage
 from index.vectors import VectorIndex
@@ -60,10 +60,7 @@ class Snapshot:
         return (self._verified(row) for row in self._db.execute(f"{ARTICLE_QUERY} ORDER BY number"))
 
     def _verified(self, row: sqlite3.Row) -> Article:
-        found = self._db.execute("SELECT checksum FROM passages WHERE article = ? ORDER BY id", (row[0],))
-        *values, expected = row
-        if article_checksum(values, [passage[0] for passage in found]) != expected:
-            raise sqlite3.DatabaseError(f"the article {row['id']} fails its checksum")
+        verified_passages(self._db, row)
         return article_of(row)
 
     def ids(self) -> Iterator[str]:
@@ -77,13 +74,9 @@ class Snapshot:
 
     def stored(self, article_id: str) -> tuple[bytes, list[tuple[int, int, bytes]]]:
         """Give the digest with which an article was put, and (start, end, vector) of its passages."""
-        (digest,) = self._db.execute("SELECT digest FROM articles WHERE id = ?", (article_id,)).fetchone()
-        rows = self._db.execute(
-            "SELECT p.start, p.end, p.vector FROM passages p JOIN articles a ON a.number = p.article"
-            " WHERE a.id = ? ORDER BY p.id",
-            (article_id,),
-        )
-        return digest, [tuple(row) for row in rows]
+        row = self._db.execute(f"{ARTICLE_QUERY} WHERE id = ?", (article_id,)).fetchone()
+        rows = verified_passages(self._db, row)
+        return row["digest"], [(own["start"], own["end"], own["vector"]) for own in rows]
 
     def stories(self, article_ids: Iterable[str]) -> dict[str, int]:
         """Give each article's story: near-identical articles have the same number."""

@@ -30,7 +30,7 @@ from index.database import (
     state_of,
 )
 from index.errors import IndexMismatch, IndexMissing, StoreError
-from index.lock import only_writer
+from index.lock import only_saver, only_writer
 from index.schema import FORMAT, STORED_PASSAGE, checksum, meta_of, vectors_of
 from index.snapshot import Snapshot
 from index.vectors import VECTORS, VectorIndex
@@ -46,6 +46,7 @@ class Index:
         self.path = path
         self.manifest = manifest
         self._idle: list[sqlite3.Connection] = []
+        self._file = _file_of(path)  # that the idle connections read
         self._guard = threading.Lock()
         self._vectors: tuple[str, VectorIndex] | None = None
 
@@ -78,14 +79,12 @@ class Index:
         """
         path = Path(path)
         with closing(connect(path)) as connection, reading(path):
-            ours = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'passages'").fetchone()
-            if not ours:
+            if not _is_ours(connection):
                 raise IndexMissing(f"{path / DATABASE} is not an index; name another place with --index")
-            find = "SELECT value FROM meta WHERE key = 'manifest'"
-            stored = json.loads((connection.execute(find).fetchone() or ["{}"])[0])
-            if stored.get("format", FORMAT) != FORMAT:
+            stored = json.loads(_manifest(connection))
+            if stored["format"] != FORMAT:
                 raise IndexMismatch(_other_format(path, stored["format"]))
-            stored = json.loads(meta_of(connection)["manifest"])
+            meta_of(connection)
         manifest = Manifest(**stored)
         if encoder is not None and encoder != manifest.encoder:
             raise IndexMismatch(_difference(path, manifest, Manifest(**{**stored, "encoder": encoder})))
@@ -107,7 +106,9 @@ class Index:
     def snapshot(self) -> Iterator[Snapshot]:
         """Read one committed state, unaffected by what is written meanwhile."""
         with self._guard:
-            connection = self._idle.pop() if self._idle else None
+            if self._file != _file_of(self.path):
+                self._start_again()
+            file, connection = self._file, self._idle.pop() if self._idle else None
         connection = connection or connect(self.path)
         try:
             with reading(self.path):
@@ -117,7 +118,18 @@ class Index:
         finally:
             connection.rollback()
             with self._guard:
-                self._idle.append(connection)
+                if file == self._file:
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _start_again(self) -> None:
+        """Take up the index that was put in the place of the one that was opened, such as a backup."""
+        with Index.open(self.path, encoder=self.manifest.encoder) as new:
+            self.manifest, self._file, self._vectors = new.manifest, new._file, None
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
 
     @contextmanager
     def update(self, wait: float = 0.0) -> Iterator[Writer]:
@@ -143,7 +155,10 @@ class Index:
         with only_writer(self.path, wait), closing(connect(self.path)) as connection, reading(self.path):
             connection.execute("INSERT INTO words (words) VALUES ('optimize')")
             connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA busy_timeout = 1000")
+            is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if is_busy:
+                log.warning("the index is being read; its space is given back when the readers close it")
             self._save_vectors(connection, anew=True)
 
     def backup(self, path: str | Path) -> None:
@@ -155,7 +170,7 @@ class Index:
         with new_folder(path):
             if (path / DATABASE).exists():
                 raise StoreError(f"{path} holds an index already; name another place for the copy")
-            with closing(connect(self.path)) as connection, aside(path) as copy:
+            with reading(self.path), closing(connect(self.path)) as connection, aside(path) as copy:
                 connection.backup(copy)
         with Index.open(path) as copied, copied.update():
             pass  # saves its vectors
@@ -185,7 +200,7 @@ class Index:
         is_newer = _generation(saved) > _generation(self._vectors[0])
         if is_newer and VectorIndex.read(self.path / VECTORS):
             return
-        with suppress(StoreError, OSError), only_writer(self.path):  # a writer saves its own
+        with suppress(OSError), only_saver(self.path):
             self._vectors[1].save(self.path / VECTORS, self._vectors[0])
 
     def _caught_up(self, connection: sqlite3.Connection, base: tuple[str, VectorIndex] | None) -> VectorIndex:
@@ -207,10 +222,31 @@ class Index:
         if anew or VectorIndex.saved_state(self.path / VECTORS) != state:
             vectors = self._caught_up(connection, None) if anew else self._vectors_at(state, connection)
             try:
-                vectors.save(self.path / VECTORS, state)
+                with only_saver(self.path, wait=30.0):
+                    vectors.save(self.path / VECTORS, state)
             except OSError as error:
-                log.warning("could not save %s (%s); it will be rebuilt when needed", VECTORS, error.strerror)
+                reason = error.strerror or str(error)
+                log.warning("could not save %s (%s); it will be rebuilt when needed", VECTORS, reason)
         connection.rollback()
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    try:
+        find = "SELECT 1 FROM sqlite_master WHERE name = 'passages'"
+        return connection.execute(find).fetchone() is not None
+    except UnicodeDecodeError as error:  # SQLite's message names what is no UTF-8
+        raise sqlite3.DatabaseError("its tables cannot be read") from error
+
+
+def _manifest(connection: sqlite3.Connection) -> str:
+    """Read the manifest of this format, of an earlier one (without checksums) or of a later one."""
+    columns = {row["name"] for row in connection.execute("PRAGMA table_info(meta)")}
+    if "checksum" in columns:
+        return meta_of(connection, "manifest")["manifest"]
+    row = connection.execute("SELECT value FROM meta WHERE key = 'manifest'").fetchone()
+    if row is None:
+        raise sqlite3.DatabaseError("its settings are gone")
+    return str(row["value"])
 
 
 def _descends(connection: sqlite3.Connection, state: str) -> bool:
@@ -221,6 +257,15 @@ def _descends(connection: sqlite3.Connection, state: str) -> bool:
     generation, _, token = state.partition("-")
     find = "SELECT 1 FROM commits WHERE generation = ? AND token = ?"
     return connection.execute(find, (generation, token)).fetchone() is not None
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Tell files of the same name apart; None where there is none."""
+    try:
+        status = (path / DATABASE).stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _generation(state: str | None) -> int:

@@ -11,14 +11,14 @@ Does not embed, and does not know which passages are right: the store says so by
 import hashlib
 import importlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.durable import put_in_place
+from index.durable import replacing
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -121,16 +121,19 @@ class VectorIndex:
         cosines, rows = values.search(queries, k, params=faiss.SearchParameters(sel=selector))
         return cosines, np.where(rows < 0, -1, held[rows])
 
-    def blobs(self) -> list[bytes] | None:
-        """Give the vectors as float16 bytes in the order of ``ids``; None for a graph, which holds less."""
+    def blobs(self) -> Iterator[bytes]:
+        """Give the vectors as float16 bytes in the order of ``ids``.
+
+        :raises ValueError: this is a graph, which holds less
+        """
         if not self.exhaustive:
-            return None
+            raise ValueError("expected an exhaustive index")
         faiss = _faiss()
         codes = faiss.vector_to_array(_inner(self._index).codes).reshape(
             self._index.ntotal, 2 * self._index.d
         )
         held = faiss.vector_to_array(self._index.id_map)
-        return [codes[row].tobytes() for row in np.argsort(held)]
+        return (codes[row].tobytes() for row in np.argsort(held))
 
     def save(self, path: Path, state: str) -> None:
         """Write the index beside ``path``, sync it, and put it in place in one step.
@@ -139,14 +142,15 @@ class VectorIndex:
         :raises OSError: the disk is full or not writable; what was at ``path`` is still there
         """
         faiss = _faiss()
-        body = faiss.serialize_index(self._index).tobytes()
+        body = memoryview(faiss.serialize_index(self._index))
         live = self._live.astype("<i8").tobytes()
-        header = json.dumps({"state": state, "live_bytes": len(live)}).encode()
-        content = header + b"\n" + live + body
-        checksum = hashlib.sha256(content).hexdigest().encode()
-        aside = path.with_name(path.name + ".new")
-        aside.write_bytes(MAGIC + checksum + b"\n" + content)
-        put_in_place(aside, path)
+        header = json.dumps({"state": state, "live_bytes": len(live)}).encode() + b"\n"
+        digest = hashlib.sha256()
+        for part in (header, live, body):
+            digest.update(part)
+        with replacing(path) as new, new.open("wb") as file:
+            for part in (MAGIC, digest.hexdigest().encode() + b"\n", header, live, body):
+                file.write(part)
 
     @staticmethod
     def saved_state(path: Path) -> str | None:
@@ -170,11 +174,12 @@ class VectorIndex:
         # FAISS reserves what a file says before it reads that much.
         faiss.set_deserialization_vector_byte_limit(max(len(data), 1 << 20))
         faiss.set_deserialization_loop_limit(max(len(data), 1 << 20))
-        magic, checksum, content = data[: len(MAGIC)], data[len(MAGIC) :][:65], data[len(MAGIC) + 65 :]
+        start = len(MAGIC) + 65
+        magic, checksum, content = data[: len(MAGIC)], data[len(MAGIC) : start], memoryview(data)[start:]
         if magic != MAGIC or hashlib.sha256(content).hexdigest().encode() + b"\n" != checksum:
             return None
-        first_line, _, payload = content.partition(b"\n")
-        header = json.loads(first_line)
+        end = data.index(b"\n", start)
+        header, payload = json.loads(data[start:end]), memoryview(data)[end + 1 :]
         live_bytes, state = int(header["live_bytes"]), str(header["state"])
         live = np.frombuffer(payload[:live_bytes], dtype="<i8").astype(np.int64)
         index = faiss.deserialize_index(np.frombuffer(payload[live_bytes:], dtype=np.uint8))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from index.dedup import COPY, Sketch
 from index.schema import (
     ARTICLE_COLUMNS,
+    ARTICLE_QUERY,
     MODULUS,
     STORED_ARTICLE,
     article_checksum,
@@ -26,6 +27,7 @@ from index.schema import (
     set_meta,
     total,
     vector_blob,
+    verified_passages,
 )
 from index.types import Article, Filters, Passage
 
@@ -69,7 +71,10 @@ class Writer:
         """Add an article, or replace the one with its id.
 
         :param vectors: shape (len(passages), dim), float32, unit rows
+        :raises ValueError: there are not as many vectors as passages
         """
+        if len(vectors) != len(passages):
+            raise ValueError(f"expected {len(passages)} vectors, got {len(vectors)}")
         self.remove(article.id)
         sketch = Sketch.of(article.text)
         values = (*article_row(article), digest, 0, sketch.to_bytes(), b"")
@@ -106,15 +111,13 @@ class Writer:
 
     def remove(self, article_id: str) -> bool:
         """Take an article out; tell whether it was there."""
-        article = self._db.execute(
-            "SELECT number, title, text, checksum FROM articles WHERE id = ?", (article_id,)
-        ).fetchone()
+        article = self._db.execute(f"{ARTICLE_QUERY} WHERE id = ?", (article_id,)).fetchone()
         if article is None:
             return False
         number = article["number"]
-        rows = self._db.execute("SELECT id, start, end FROM passages WHERE article = ?", (number,))
-        for row in rows.fetchall():
-            # A contentless FTS5 table forgets a row only when it is given what the row held.
+        for row in verified_passages(self._db, article):
+            # A contentless FTS5 table forgets a row only when it is given what the row held; given
+            # anything else, it is damaged, so only what was verified is taken out.
             self._db.execute(
                 "INSERT INTO words (words, rowid, title, text) VALUES ('delete',?,?,?)",
                 (row["id"], article["title"], article["text"][row["start"] : row["end"]]),

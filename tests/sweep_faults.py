@@ -35,7 +35,7 @@ from conftest import FakeEncoder
 from index.check import check
 from index.database import DATABASE, Manifest
 from index.errors import CitewireError, IndexMissing
-from index.portable import read_export, verify_export, write_export
+from index.portable import read_export, write_export
 from index.repair import repair
 from index.store import Index
 from index.types import Article, Passage
@@ -124,7 +124,7 @@ def carrying(path: Path, ack: Ack) -> None:
     with Index.open(path / "other") as other, other.snapshot() as snapshot:
         write_export(snapshot, MANIFEST, file)
     with Index.open(path / "index") as store, store.update() as writer:
-        for item in read_export(file, verify_export(file)):
+        for item in read_export(file):
             writer.put(item.article, item.digest, item.passages, item.vectors)
         writer.commit()
         ack()

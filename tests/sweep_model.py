@@ -20,7 +20,7 @@ from conftest import FakeEncoder
 
 from index.check import check
 from index.database import Manifest
-from index.portable import read_export, verify_export, write_export
+from index.portable import read_export, write_export
 from index.snapshot import Snapshot
 from index.store import Index
 from index.types import Article, Filters, Passage
@@ -122,7 +122,7 @@ class Sequence:
         with self.store.update() as writer:
             for name in list(self.model):
                 writer.remove(name)
-            for item in read_export(file, verify_export(file)):
+            for item in read_export(file):
                 writer.put(item.article, item.digest, item.passages, item.vectors)
         self.generation += bool(self.model)
 

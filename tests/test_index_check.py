@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import FakeEncoder
-from test_index_store import ENCODER, MANIFEST, fill, found, words
+from test_index_store import ENCODER, MANIFEST, fill, found, put, words
 from test_index_store import article as titled
 
 from index.check import check
@@ -68,7 +67,7 @@ DAMAGE = {
     "bands": ("UPDATE bands SET band = band + 1 WHERE article = 6", "a5: its bands are of another text"),
     "words": ("DELETE FROM words_docsize WHERE id = 11", "words: the full text is not that"),
     "words too many": ("INSERT INTO words (rowid, text) VALUES (999, 'x')", "words: the full text is not"),
-    "numbers": ("UPDATE sqlite_sequence SET seq = 3", "articles: numbers could be given twice"),
+    "numbers": ("UPDATE sqlite_sequence SET seq = 3", "articles: numbers could be given twice, or run out"),
     "commits": ("DELETE FROM commits", "commits: the last one is not the state"),
 }
 
@@ -125,13 +124,13 @@ def test_vectors_of_another_text_are_found_by_embedding_anew(path: Path) -> None
     assert all("is of another text: embedded anew, their cosine is " in p.reason for p in problems)
 
 
-@pytest.mark.parametrize("damage", [lambda f: f.unlink(), lambda f: f.write_bytes(f.read_bytes()[:-1])])
-def test_a_vector_file_is_checked_and_made_anew(path: Path, damage: Callable[[Path], None]) -> None:
-    damage(path / VECTORS)
-
-    assert reasons(path) == [f"{VECTORS}: missing or damaged; it is made anew when the index is opened"]
+def test_a_vector_file_is_checked_and_made_anew(path: Path) -> None:
+    good = (path / VECTORS).read_bytes()
+    (path / VECTORS).write_bytes(good[:-1])
+    assert reasons(path) == [f"{VECTORS}: damaged; it is made anew when the index is opened"]
 
     repair(path)
+    assert (path / VECTORS).read_bytes() == good
     assert check(path).sound
 
 
@@ -151,6 +150,76 @@ def test_a_file_with_broken_pages_gives_back_what_can_be_read(tmp_path: Path) ->
     assert repaired.articles == 40 - len(repaired.quarantined)
     assert (path / KEPT).read_bytes() == bytes(data)
     assert check(path).sound
+
+
+@pytest.mark.parametrize("name", ["passages_by_article", "bands_by_article", "articles_by_source", "bands"])
+@pytest.mark.parametrize("content", [b"\xff" * 4096, bytes(4096)], ids=["ones", "zeros"])
+def test_a_lost_page_of_what_is_derived_costs_no_article(path: Path, name: str, content: bytes) -> None:
+    with sqlite3.connect(path / DATABASE) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    data = bytearray((path / DATABASE).read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = content
+    (path / DATABASE).write_bytes(data)
+    assert not check(path).sound
+
+    repaired = repair(path)
+
+    assert (repaired.articles, repaired.quarantined) == (11, ())
+    assert check(path, ENCODER).sound
+
+
+def test_articles_that_only_a_scan_finds_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    with Index.create(path, MANIFEST) as store:
+        fill(store, *(article(f"a{n}", f"Story number {n}.\n" + "It is long. " * 60) for n in range(60)))
+    with sqlite3.connect(path / DATABASE) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'articles'").fetchone()
+    data = bytearray((path / DATABASE).read_bytes())
+    root = (page - 1) * 4096
+    assert data[root] == 5, "an interior page: its first cell is a child and the highest number below it"
+    cell = root + int.from_bytes(data[root + 12 : root + 14], "big")
+    assert data[cell + 4] > 1
+    data[cell + 4] = 1
+    (path / DATABASE).write_bytes(data)
+
+    repaired = repair(path)
+
+    assert (repaired.articles, repaired.quarantined) == (60, ())
+
+
+def test_of_two_articles_with_one_id_the_newer_stays(path: Path) -> None:
+    with sqlite3.connect(path / DATABASE) as connection:
+        find = "SELECT rootpage FROM sqlite_master WHERE name = 'sqlite_autoindex_articles_1'"
+        (page,) = connection.execute(find).fetchone()
+    data = bytearray((path / DATABASE).read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = bytes([10, 0, 0, 0, 0, 16, 0, 0]) + bytes(4088)  # an empty leaf
+    (path / DATABASE).write_bytes(data)
+    with Index.open(path) as store:
+        fill(store, article("a5", "A newer story."))
+
+    repaired = repair(path)
+
+    assert [str(problem) for problem in repaired.quarantined] == ["a5: there is a newer one"]
+    with Index.open(path) as store, store.snapshot() as snapshot:
+        assert snapshot.article("a5") == article("a5", "A newer story.")
+        assert len(list(snapshot.ids())) == 11
+
+
+def test_a_check_while_a_writer_works_finds_nothing(path: Path) -> None:
+    with Index.open(path) as store, store.update() as writer:
+        put(writer, article("b", "A bridge fell."))
+        writer.commit()
+        assert check(path, ENCODER).sound
+
+
+def test_a_damaged_article_is_not_taken_out_of_the_full_text(path: Path) -> None:
+    execute(path, "UPDATE articles SET text = 'Changed, and long enough for it.' WHERE id = 'a5'")
+
+    with Index.open(path) as store:
+        with pytest.raises(IndexDamaged, match="a5 fails its checksum"):
+            fill(store, article("a5", "New."))
+        with store.snapshot() as snapshot:
+            assert len(words(snapshot, "story")) == 11
 
 
 def test_readers_go_on_while_an_index_is_repaired(path: Path) -> None:

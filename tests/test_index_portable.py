@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ from test_index_store import ENCODER, MANIFEST, article, fill, found, words
 
 from index.build import build, import_from
 from index.check import check
-from index.database import Manifest
-from index.errors import StoreError
+from index.database import DATABASE, Manifest
+from index.errors import IndexDamaged, StoreError
 from index.portable import read_export, verify_export, write_export
 from index.store import Index
 
@@ -92,6 +93,10 @@ def test_a_file_that_is_cut_off_or_changed_is_refused_and_changes_nothing(
         "line gone": gzip.compress(b"".join(lines[:3] + lines[4:])),
         "line changed": gzip.compress(b"".join([*lines[:3], line, *lines[4:]])),
         "no end": gzip.compress(b"".join(lines[:-1])),
+        "two files": good + good,
+        "line after the end": good + gzip.compress(lines[3]),
+        "header": gzip.compress(b'{"kind": "citewire export", "version": 1, "manifest": {"x": 1}}\n'),
+        "header alone": gzip.compress(b'{"kind": "citewire export"}\n'),
         "flipped": good[:400] + bytes([good[400] ^ 1]) + good[401:],
     }
     with Index.create(tmp_path / "other", MANIFEST) as other:
@@ -106,6 +111,17 @@ def test_a_file_that_is_cut_off_or_changed_is_refused_and_changes_nothing(
         verify_export(tmp_path / "none")
 
 
+def test_a_damaged_article_is_not_exported(store: Index, tmp_path: Path) -> None:
+    with sqlite3.connect(store.path / DATABASE) as connection:
+        connection.execute(
+            "UPDATE passages SET vector = (SELECT vector FROM passages WHERE id = 3) WHERE id = 1"
+        )
+
+    with pytest.raises(IndexDamaged, match="the article a0 fails its checksum"):
+        export(store, tmp_path / "x")
+    assert [file.name for file in tmp_path.iterdir()] == ["index"]
+
+
 def test_a_file_that_cannot_be_written_leaves_nothing(store: Index, tmp_path: Path) -> None:
     with store.snapshot() as snapshot, pytest.raises(StoreError, match=r"cannot write .*: No such file"):
         write_export(snapshot, MANIFEST, tmp_path / "none" / "x")
@@ -113,7 +129,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(store: Index, tmp_path: Pa
 
 def test_passages_and_vectors_come_as_they_were(store: Index, tmp_path: Path) -> None:
     file = export(store, tmp_path / "x")
-    item = next(iter(read_export(file, verify_export(file))))
+    item = next(iter(read_export(file)))
 
     assert [p.text for p in item.passages] == ["Story “0” 😀.", "It has two lines."]
     assert item.vectors.shape == (2, 32)

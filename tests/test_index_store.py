@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from index.database import DATABASE, Manifest
 from index.errors import IndexBusy, IndexDamaged, IndexMismatch, IndexMissing, StoreError
-from index.schema import SCHEMA, article_of, article_row
+from index.schema import SCHEMA, article_of, article_row, set_meta
 from index.snapshot import Snapshot
 from index.store import Index
 from index.types import Article, Cut, Filters, Passage
@@ -358,6 +358,21 @@ def test_a_backup_is_the_committed_state_while_a_writer_works(store: Index, tmp_
     assert "is not empty" in refusal(lambda: store.backup(tmp_path / "photos"), StoreError)
 
 
+def test_an_index_that_was_put_in_its_place_is_read_without_a_restart(store: Index, tmp_path: Path) -> None:
+    fill(store, article("a", "The mayor left."))
+    with Index.create(tmp_path / "other", MANIFEST) as other:
+        fill(other, article("b", "A bridge fell."), article("c", "A boat sank."))
+    with store.snapshot() as old:
+        shutil.rmtree(store.path)
+        shutil.copytree(tmp_path / "other", store.path)
+        with store.snapshot() as new:
+            assert list(new.ids()) == ["b", "c"]
+            assert found(new, "A bridge fell.", 1) == ["A bridge fell."]
+        assert list(old.ids()) == ["a"]
+    with store.snapshot() as later:
+        assert list(later.ids()) == ["b", "c"]
+
+
 # A changed row is never served.
 
 
@@ -461,8 +476,11 @@ def test_another_encoder_or_setting_is_refused(store: Index) -> None:
 )
 def test_another_format_is_refused(store: Index, number: int, advice: str) -> None:
     with sqlite3.connect(store.path / DATABASE) as connection:
-        manifest = json.dumps({"format": number, "unknown": True})
-        connection.execute("UPDATE meta SET value = ? WHERE key = 'manifest'", (manifest,))
+        set_meta(connection, manifest=json.dumps({"format": number, "unknown": True}))
+        if number == 1:  # it had no checksums
+            connection.execute("CREATE TABLE old AS SELECT key, value FROM meta")
+            connection.execute("DROP TABLE meta")
+            connection.execute("ALTER TABLE old RENAME TO meta")
 
     assert advice in refusal(lambda: Index.open(store.path), IndexMismatch)
 
