@@ -239,10 +239,11 @@ def _prune(writer: Writer, sources: Sequence[str | os.PathLike[str]], work: _Wor
 
     What it could not look into (a folder that is not mounted, a feed that does not answer) stays.
     """
-    unread = {name for item in work.skipped for name in (item.location, str(Path(item.location).resolve()))}
+    unread = {name for item in work.skipped for name in (item.location, os.path.realpath(item.location))}
     gone = {
         found
         for source in sources
+        if not str(source).lower().startswith(("http://", "https://"))
         for found in _inside(writer, source)
         if found not in work.seen and unread.isdisjoint(_around(found))
     }
@@ -253,7 +254,7 @@ def _inside(writer: Writer, place: str | os.PathLike[str]) -> list[str]:
     """Give the ids of the articles that came from a file, folder or address, or have this id."""
     name = _as_id(place)
     if not name.startswith(("http://", "https://")) and not writer.digest(name):
-        name = _as_id(Path(place).resolve())
+        name = _as_id(os.path.realpath(place))
     return [found for found in writer.ids(prefix=name) if name in _around(found)]
 
 

@@ -44,8 +44,16 @@ class NotModified(LoadError):
     """What is at the address is what was there the last time."""
 
 
-Validators = dict[str, dict[str, str]]
-"""Address -> the headers that ask for it only if it changed (RFC 9110, section 13.1)."""
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What asks for an address only if it changed (RFC 9110, 13.1), and where its answer came from."""
+
+    address: str
+    headers: Mapping[str, str]
+
+
+Validators = dict[str, Validator]
+"""Address -> its validator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +95,29 @@ def fetch(
     import httpx
 
     known = {} if validators is None else validators
+    sent = known.get(url)
 
     if not http_url(url):
         raise LoadError("not an http(s) address")
     try:
         with (
             nullcontext(client) if client else new_client() as session,
-            session.stream("GET", url, headers=known.get(url)) as response,
+            session.stream("GET", url, headers=sent.headers if sent else None) as response,
         ):
-            if response.status_code == 304:
-                raise NotModified("not changed")
+            if response.status_code == 304 and sent:
+                if str(response.url) == sent.address:
+                    raise NotModified("not changed")
+                del known[url]  # it now redirects elsewhere, and that has other dates
+                return fetch(url, client=session, max_bytes=max_bytes, max_seconds=max_seconds)
             if not response.is_success:
                 raise LoadError(
                     f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
                 )
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             body = _body(response, max_bytes, max_seconds)
-            known[url] = {
-                ask: response.headers[name] for name, ask in _VALIDATORS.items() if name in response.headers
-            }
+            found = {ask: response.headers.get(name, "") for name, ask in _VALIDATORS.items()}
+            headers = {ask: value for ask, value in found.items() if value and value.isascii()}
+            known[url] = Validator(str(response.url), headers)
             return Fetched(str(response.url), kind, body, response.charset_encoding or "")
     except httpx.TimeoutException as error:
         raise LoadError(f"no answer within {TIMEOUT:g} seconds") from error

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urlsplit
 
+from index.database import DATABASE
 from index.errors import LoadError
 from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client
 from index.formats import READABLE
@@ -99,6 +100,11 @@ class _Run:
     def fetch(self, url: str, client: "httpx.Client") -> Fetched:
         return fetch(url, client=client, max_bytes=self.limits.max_file_bytes, validators=self.validators)
 
+    def forget(self, *urls: str) -> None:
+        """Ask for these again the next time, whether they changed or not: they gave no article."""
+        for url in urls:
+            (self.validators or {}).pop(url, None)
+
 
 def _name(path: str | Path) -> str:
     """Return a path as text that SQLite and JSON can hold: bytes that are not UTF-8 become escapes."""
@@ -127,6 +133,7 @@ def _files(source: Path) -> Iterator[Path | Skipped]:
     failures: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=failures.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in folders if not is_index(Path(folder, name))]
         links = [name for name in folders if Path(folder, name).is_symlink()]  # os.walk does not follow them
         for name in sorted([*links, *(name for name in names if not name.startswith("."))]):
             path = Path(folder, name)
@@ -140,6 +147,11 @@ def _files(source: Path) -> Iterator[Path | Skipped]:
             elif name not in links:
                 yield target
     yield from (Skipped(_name(failure.filename), _why(failure)) for failure in failures)
+
+
+def is_index(folder: Path) -> bool:
+    """Tell whether a folder is an index, which holds no files to load."""
+    return (folder / DATABASE).is_file()
 
 
 def _load_file(path: Path, run: _Run) -> Iterator[Article | Skipped]:
@@ -199,6 +211,7 @@ def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
         except NotModified:
             return
         except LoadError as error:
+            run.forget(url)
             yield Skipped(url, str(error))
             return
         for entry in entries:
@@ -211,7 +224,7 @@ def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
                 pass
             except LoadError as error:
                 yield Skipped(place, str(error))
-                (run.validators or {}).pop(url, None)  # the feed is to be looked at again for this entry
+                run.forget(url, entry.url)  # the feed is to be looked at again for this entry
             run.seen.add(place)
 
 
@@ -259,6 +272,7 @@ def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> 
             raise
         except LoadError as error:
             reason = error
+            run.forget(entry.url)
     if not entry.html:
         raise reason
     page = f"<html><body><article><p>{entry.html}</p></article></body></html>".encode()

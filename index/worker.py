@@ -26,8 +26,8 @@ from index.types import Cut
 if TYPE_CHECKING:
     from index.fetch import Entry, Fetched
 
-SECONDS = 10  # of processor time: a book of 1,000 pages takes 3 as PDF and 2 as EPUB
-MEMORY = 512_000_000  # bytes beside what the parsers need themselves
+SECONDS = 10  # of processor time: a novel takes under 3 in each format, on 2 GHz
+MEMORY = 512_000_000  # bytes beside what the parsers need themselves; only where there is /proc
 PATIENCE = 60.0  # seconds of a clock, for a child that only waits; a machine may be busy with other things
 
 
@@ -75,17 +75,22 @@ class Parsers:
             answer, _ = _receive(child.stdout)
         except (EOFError, OSError, ValueError) as error:
             raise LoadError(self._why_it_died()) from error
+        except BaseException:  # such as Ctrl-C: what it would answer is for nobody
+            child.kill()
+            raise
         finally:
             timer.cancel()
+        if answer["ends"]:
+            self._end()
         if "error" in answer:
             raise LoadError(answer["error"])
         return answer["result"]
 
     def _why_it_died(self) -> str:
         code = self._end()
-        if code == -_SIGPROF:
+        if _SIGPROF and code == -_SIGPROF:
             return f"took more than {SECONDS} seconds to read"
-        if code == -_SIGKILL:
+        if _SIGKILL and code == -_SIGKILL:
             return "was given up: reading it did not end, or the machine had no memory left"
         return "the parser crashed; the file may be damaged"
 
@@ -93,7 +98,7 @@ class Parsers:
         child, self._child = self._child, None
         if child is None:
             return None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             child.communicate(timeout=5)  # closes its input, at which it ends
         if child.poll() is None:
             child.kill()
@@ -135,6 +140,7 @@ def main() -> None:
             _limit_memory()
             is_limited = True
         _limit_time(SECONDS)
+        is_spent = False
         try:
             if work == "read":
                 result: Any = asdict(read(data, **values))
@@ -144,13 +150,17 @@ def main() -> None:
         except LoadError as error:
             answer = {"error": str(error)}
         except MemoryError:
+            is_spent = True  # what a failed allocation leaves behind is for no other file
             answer = {"error": f"needs more than {MEMORY / 1e6:.0f} MB to be read"}
         except RecursionError:
+            is_spent = True
             answer = {"error": "elements nested too deeply"}
         except Exception as error:
             answer = {"error": f"cannot be parsed ({type(error).__name__}); the file may be damaged"}
         _limit_time(0)
-        _send(answers, answer)
+        _send(answers, {**answer, "ends": is_spent})
+        if is_spent:
+            return
 
 
 def _import_parsers() -> None:

@@ -194,12 +194,14 @@ def import_(
     """Put the articles of an exported file into the index; with the same encoder nothing is embedded."""
     from index.build import import_from
     from index.embed import SentenceTransformerEncoder
+    from index.portable import verify_export
     from index.progress import Bar
     from index.store import Index
     from qa.api import manifest_for
     from qa.read import TransformersReader
 
     path, model = _path(where), SentenceTransformerEncoder(encoder)
+    verify_export(file)  # before an index is made for it
     with Index.create(path, manifest_for(model)) as store, Bar() as bar:
         measure = TransformersReader().measure
         summary = import_from(store, file, model, measure, report=bar, wait=wait)
@@ -219,7 +221,7 @@ def watch(
     from index.build import remove as remove_from
     from index.embed import SentenceTransformerEncoder
     from index.store import Index
-    from index.watch import Watch
+    from index.watch import Watch, check_places
     from qa.api import manifest_for
     from qa.read import TransformersReader
 
@@ -228,6 +230,7 @@ def watch(
 
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
     path, model = _path(where), SentenceTransformerEncoder(encoder)
+    check_places(sources)  # before an index is made for them
     with Index.create(path, manifest_for(model)) as store:
         update = partial(build, store, model, TransformersReader().measure, wait=BUSY)
         watched = Watch(update, partial(remove_from, store, wait=BUSY), sources, say, every)

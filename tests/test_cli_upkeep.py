@@ -60,6 +60,8 @@ def test_an_index_is_carried_by_one_file(where: Path, tmp_path: Path) -> None:
     assert citewire("ask", KNOWN, "--index", other).stdout == citewire("ask", KNOWN, "--index", where).stdout
     file.write_bytes(file.read_bytes()[:-9])
     done = citewire("import", file, "--index", other)
+    assert one_line(citewire("import", file, "--index", tmp_path / "third"))
+    assert not (tmp_path / "third").exists()
     assert one_line(done) == f"citewire: {file} is cut off or damaged; export it again"
 
 
@@ -113,3 +115,4 @@ def test_a_place_to_watch_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = citewire("watch", tmp_path / "none", "--index", tmp_path / "index")
 
     assert "is not there; name a folder or file that is" in one_line(done)
+    assert not (tmp_path / "index").exists()

@@ -10,12 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from index.errors import LoadError
-from index.fetch import USER_AGENT, Fetched, fetch, is_feed, new_client, read_feed
+from index.fetch import USER_AGENT, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
 
 seen_agents: list[str] = []
 
 
 class Handler(BaseHTTPRequestHandler):
+    latest = "first"
+
     def do_GET(self) -> None:
         seen_agents.append(self.headers["User-Agent"])
         name, _, argument = self.path.strip("/").partition("/")
@@ -28,6 +30,13 @@ class Handler(BaseHTTPRequestHandler):
             )
         elif name == "missing":
             self.answer(404)
+        elif name == "tagged":
+            is_known = self.headers["If-None-Match"] == '"tag"'
+            self.answer(304 if is_known else 200, {"ETag": '"tag"'}, b"" if is_known else argument.encode())
+        elif name == "latest":
+            self.answer(302, {"Location": f"/tagged/{self.latest}"})
+        elif name == "odd":
+            self.answer(200, {"ETag": '"caf\xe9"'}, b"odd")
         elif name == "large":
             self.answer(200, body=b"x" * 200_000)
         elif name == "bomb":
@@ -68,6 +77,24 @@ def server() -> Iterator[str]:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
+
+
+def test_an_unchanged_page_is_not_sent_again_and_a_redirect_elsewhere_is(server: str) -> None:
+    known: Validators = {}
+    assert fetch(f"{server}/tagged/first", validators=known).body == b"first"
+    with pytest.raises(NotModified):
+        fetch(f"{server}/tagged/first", validators=known)
+
+    Handler.latest = "first"
+    assert fetch(f"{server}/latest", validators=known).body == b"first"
+    Handler.latest = "second"  # has the same tag
+    assert fetch(f"{server}/latest", validators=known).body == b"second"
+
+
+def test_a_tag_that_cannot_be_sent_is_not_kept(server: str) -> None:
+    known: Validators = {}
+    for _ in range(2):
+        assert fetch(f"{server}/odd", validators=known).body == b"odd"
 
 
 def test_a_page_comes_with_its_address_type_and_charset(server: str) -> None:

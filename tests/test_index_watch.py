@@ -14,9 +14,10 @@ from conftest import FakeEncoder, measure
 import index.watch
 from index.build import build, remove
 from index.database import Manifest
-from index.errors import LoadError
+from index.errors import LoadError, StoreError
 from index.store import Index
 from index.watch import Watch
+from index.writer import Writer
 
 STORY = "The bridge over the Elsk opened on Monday after a delay of two years, the city said.\n"
 
@@ -84,12 +85,13 @@ def test_what_changed_before_the_start_is_found(store: Index, folder: Path) -> N
     (folder / "b.txt").write_text(STORY)
     watch, said = watching(store, folder)
     stop = threading.Event()
-    stop.set()
-
-    watch.run(stop)
-    watch.work()
-
-    assert names(store) == ["b.txt"]
+    thread = threading.Thread(target=watch.run, args=(stop,))
+    thread.start()
+    try:
+        until(lambda: names(store) == ["b.txt"])
+    finally:
+        stop.set()
+        thread.join(10)
     assert said[0].startswith("1 added, 0 updated, 0 unchanged, 1 removed")
 
 
@@ -204,10 +206,118 @@ def test_an_entry_that_could_not_be_had_is_asked_for_again(store: Index, feed: s
     assert names(store) == ["one", "two"]
 
 
-def test_what_was_fetched_but_not_committed_is_fetched_again(store: Index, feed: str) -> None:
-    watch, _ = watching(store, feed)
-    with store.update():
+def test_what_was_fetched_but_not_committed_is_fetched_again(
+    store: Index, feed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.watch, "RETRY", 0.0)
+    watch, said = watching(store, feed)
+    with monkeypatch.context() as patch:
+
+        def full(_: object) -> None:
+            raise StoreError("database or disk is full")
+
+        patch.setattr(Writer, "commit", full)
         watch.work()
+    assert said == ["database or disk is full; trying again"]
+    assert names(store) == []
     watch.work()
 
     assert names(store) == ["one", "two"]
+    assert [status for _, status in Feed.answers] == [200] * 6
+
+
+def test_addresses_that_fail_are_not_asked_every_second(store: Index, feed: str) -> None:
+    watch, said = watching(store, feed, every=300.0)
+    with store.update():
+        watch.work()
+        watch.work()
+    assert len(said) == 1
+
+
+def test_a_page_that_could_not_be_parsed_is_asked_for_again(
+    store: Index, feed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, said = watching(store, feed.replace("/feed", "/one"))
+    with monkeypatch.context() as patch:
+
+        def busy(*_: object, **__: object) -> None:
+            raise LoadError("was given up")
+
+        patch.setattr("index.worker.Parsers.read", busy)
+        watch.work()
+    watch.work()
+
+    assert "was given up" in said[0]
+    assert names(store) == ["one"]
+
+
+def test_the_index_may_lie_in_the_watched_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.watch, "TICK", 0.1)
+    with Index.create(folder / "my.citewire", Manifest("fake@1", 32, 192, 1)) as store:
+        watch, said = watching(store, folder)
+        stop = threading.Event()
+        thread = threading.Thread(target=watch.run, args=(stop,))
+        thread.start()
+        try:
+            until(lambda: names(store) == ["a.txt"])
+            time.sleep(2)
+        finally:
+            stop.set()
+            thread.join(10)
+    assert len(said) == 1
+
+
+def test_a_single_file_and_a_folder_made_anew_are_followed(
+    store: Index, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.watch, "TICK", 0.1)
+    note = folder.parent / "note.txt"
+    note.write_text(STORY + "One.")
+    watch, _ = watching(store, folder, note)
+    stop = threading.Event()
+    thread = threading.Thread(target=watch.run, args=(stop,))
+    thread.start()
+
+    def text(name: str) -> str:
+        with store.snapshot() as snapshot:
+            article = snapshot.article(str(folder.parent / name))
+            return article.text if article else ""
+
+    try:
+        for word in ("Two.", "Three."):  # as editors save
+            until(lambda: len(names(store)) == 2)
+            (folder.parent / "new").write_text(STORY + word)
+            (folder.parent / "new").replace(note)
+            until(lambda word=word: text("note.txt").endswith(word))
+        folder.rename(folder.parent / "old")
+        folder.mkdir()
+        (folder / "b.txt").write_text(STORY)
+        until(lambda: sorted(names(store)) == ["b.txt", "note.txt"])
+        (folder / "c.txt").write_text(STORY)
+        until(lambda: sorted(names(store)) == ["b.txt", "c.txt", "note.txt"])
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def test_rows_that_are_gone_from_a_file_are_taken_out(store: Index, folder: Path) -> None:
+    rows = folder / "rows.csv"
+    rows.write_text("id,title,text\n1,One,It opened.\n2,Two,It closed.\n")
+    watch, _ = watching(store, folder)
+    watch.notice(str(rows))
+    watch.work()
+    rows.write_text("id,title,text\n1,One,It opened.\n")
+    watch.notice(str(rows))
+    watch.work()
+
+    assert names(store) == ["rows.csv#1"]
+
+
+def test_a_link_to_itself_does_not_end_the_watch(store: Index, folder: Path) -> None:
+    (folder / "loop.txt").symlink_to(folder / "loop.txt")
+    watch, said = watching(store, folder)
+    watch.notice(str(folder / "loop.txt"))
+    watch.work()
+
+    assert names(store) == ["a.txt"]
+    assert any("loop.txt" in line for line in said)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import docx
 import pytest
 from test_index_formats import make_epub, make_pdf, make_zip
 
@@ -144,6 +145,32 @@ index.worker.main()
     with Parsers(program) as parsers:
         message = refusal(parsers, b"bad", ".pdf")
         assert message.startswith(expected)
+
+
+def test_ctrl_c_ends_the_child_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Parsers() as parsers:
+        parsers.read(PAGE, ".html", max_unpacked=UNPACKED)
+        child = parsers._child
+        assert child
+        monkeypatch.setattr(index.worker, "_receive", interrupted)
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            parsers.read(PAGE, ".html", max_unpacked=UNPACKED)
+    assert child.poll() == -9
+    assert time.monotonic() - began < 4
+
+
+def test_a_long_docx_is_read_within_the_limit(parsers: Parsers) -> None:
+    document = docx.Document()
+    for number in range(3_000):
+        document.add_paragraph(f"The bridge opened on day {number}.")
+    file = io.BytesIO()
+    document.save(file)
+
+    assert parsers.read(file.getvalue(), ".docx", max_unpacked=UNPACKED).original.count("opened") == 3_000
 
 
 def test_the_child_ends_with_its_user(tmp_path: Path) -> None:
