@@ -47,7 +47,10 @@ def connect(path: Path) -> sqlite3.Connection:
             database, uri=True, timeout=30.0, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+        except UnicodeDecodeError as error:  # SQLite's message quotes a definition that is no UTF-8
+            raise sqlite3.DatabaseError("its tables cannot be read") from error
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     return connection
 

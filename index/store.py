@@ -79,7 +79,8 @@ class Index:
         """
         path = Path(path)
         with closing(connect(path)) as connection, reading(path):
-            if not _is_ours(connection):
+            find = "SELECT 1 FROM sqlite_master WHERE name = 'passages'"
+            if not connection.execute(find).fetchone():
                 raise IndexMissing(f"{path / DATABASE} is not an index; name another place with --index")
             stored = json.loads(_manifest(connection))
             if stored["format"] != FORMAT:
@@ -228,14 +229,6 @@ class Index:
                 reason = error.strerror or str(error)
                 log.warning("could not save %s (%s); it will be rebuilt when needed", VECTORS, reason)
         connection.rollback()
-
-
-def _is_ours(connection: sqlite3.Connection) -> bool:
-    try:
-        find = "SELECT 1 FROM sqlite_master WHERE name = 'passages'"
-        return connection.execute(find).fetchone() is not None
-    except UnicodeDecodeError as error:  # SQLite's message names what is no UTF-8
-        raise sqlite3.DatabaseError("its tables cannot be read") from error
 
 
 def _manifest(connection: sqlite3.Connection) -> str:

@@ -13,15 +13,18 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from conftest import FakeEncoder
 from sweep_faults import MANIFEST, put, texts
 
-from index.check import check
-from index.database import DATABASE
-from index.errors import CitewireError
+from index.check import check, problem_of
+from index.database import DATABASE, connect
+from index.errors import CitewireError, IndexDamaged
+from index.repair import repair
+from index.schema import ARTICLE_QUERY, STORED_PASSAGE
 from index.store import Index
 from index.vectors import VECTORS
 
@@ -144,6 +147,57 @@ def sweep_database(share: int) -> int:
     return wrong
 
 
+def whole_articles(path: Path) -> set[str]:
+    """Give the ids of the articles that a scan of the tables can read and verify."""
+    with closing(connect(path)) as connection:
+        found: dict[int, list[sqlite3.Row]] = {}
+        try:
+            for row in connection.execute(f"SELECT {STORED_PASSAGE}, checksum FROM passages NOT INDEXED"):
+                found.setdefault(row["article"], []).append(row)
+        except (sqlite3.Error, ValueError):
+            pass
+        whole = set()
+        try:
+            for row in connection.execute(f"{ARTICLE_QUERY} NOT INDEXED"):
+                if not problem_of(row, found.get(row["number"], []), MANIFEST.dim):
+                    whole.add(row["id"])
+        except (sqlite3.Error, ValueError):
+            pass
+        return whole
+
+
+def sweep_pages(share: int) -> int:
+    """Lose each page of SQLite's file, and repair: whatever can be verified must stay."""
+    counts, wrong = Counter[str](), 0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "index"
+        make(path, *range(40))
+        good = (path / DATABASE).read_bytes()
+        leaves = [bytes([kind, 0, 0, 0, 0, 16, 0, 0]) + bytes(4088) for kind in (10, 13)]
+        points = [(at, c) for at in range(0, len(good), 4096) for c in (bytes(4096), b"\xff" * 4096, *leaves)]
+        for at, lost in random.Random(4).sample(points, len(points) // share):
+            for file in path.iterdir():
+                file.unlink()
+            (path / DATABASE).write_bytes(good[:at] + lost + good[at + 4096 :])
+            try:
+                whole = whole_articles(path)
+                kept = repair(path).articles
+            except IndexDamaged:
+                counts["cannot be repaired"] += 1
+                wrong += at > 4096  # the first page says what the tables are, the second has the settings
+                continue
+            with Index.open(path) as store, store.snapshot() as snapshot:
+                ids = set(snapshot.ids())
+            counts["all kept" if kept == 40 else "some kept" if kept else "none kept"] += 1
+            if whole - ids or not check(path).sound:
+                wrong += 1
+                print(
+                    f"{DATABASE}: page {at // 4096 + 1}: {len(whole)} could be verified, {len(ids)} were kept"
+                )
+    print(f"{DATABASE}, {len(good) // 4096} pages: {dict(counts)}; {wrong} with a loss")
+    return wrong
+
+
 if __name__ == "__main__":
     chosen = int(sys.argv[sys.argv.index("--share") + 1]) if "--share" in sys.argv else 1
-    sys.exit(1 if sweep_vectors(chosen) + sweep_database(chosen) else 0)
+    sys.exit(1 if sweep_vectors(chosen) + sweep_pages(chosen) + sweep_database(chosen) else 0)
