@@ -82,16 +82,21 @@ def _repair(path: Path) -> Repaired:
             with suppress(FileNotFoundError):
                 shutil.copy2(path / f"{DATABASE}{end}", path / f"{KEPT}{end}")
     clear_aside(path)
-    with closing(connect(path)) as old, closing(sqlite3.connect(path / ASIDE, isolation_level=None)) as fresh:
-        fresh.row_factory = sqlite3.Row
-        fresh.executescript(SCHEMA)
-        fresh.execute("BEGIN")
-        quarantined = tuple(_salvage(old, fresh))
-        articles = int(fresh.execute("SELECT count(*) FROM articles").fetchone()[0])
-        fresh.commit()
-        # Into the old file, as one transaction of SQLite's: readers that are at it go on.
-        fresh.backup(old)
-    clear_aside(path)
+    try:
+        with (
+            closing(connect(path)) as old,
+            closing(sqlite3.connect(path / ASIDE, isolation_level=None)) as fresh,
+        ):
+            fresh.row_factory = sqlite3.Row
+            fresh.executescript(SCHEMA)
+            fresh.execute("BEGIN")
+            quarantined = tuple(_salvage(old, fresh))
+            articles = int(fresh.execute("SELECT count(*) FROM articles").fetchone()[0])
+            fresh.commit()
+            # Into the old file, as one transaction of SQLite's: readers that are at it go on.
+            fresh.backup(old)
+    finally:
+        clear_aside(path)
     (path / VECTORS).unlink(missing_ok=True)
     return Repaired(articles, found.problems, quarantined)
 
