@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +42,19 @@ def watching(store: Index, *sources: str | Path, every: float = 0.0) -> tuple[Wa
     return watch, said
 
 
+@contextmanager
+def running(watch: Watch) -> Iterator[None]:
+    """Let a watch run in a thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=watch.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
 def names(store: Index) -> list[str]:
     with store.snapshot() as snapshot:
         return [name.rpartition("/")[2] for name in snapshot.ids()]
@@ -56,10 +70,7 @@ def until(condition: object, seconds: float = 30.0) -> None:
 def test_an_index_follows_a_folder(store: Index, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index.watch, "TICK", 0.1)
     watch, said = watching(store, folder)
-    stop = threading.Event()
-    thread = threading.Thread(target=watch.run, args=(stop,))
-    thread.start()
-    try:
+    with running(watch):
         until(lambda: names(store) == ["a.txt"])
         (folder / "sub").mkdir()
         (folder / "sub" / "b.txt").write_text(STORY + "And b.")
@@ -72,9 +83,6 @@ def test_an_index_follows_a_folder(store: Index, folder: Path, monkeypatch: pyte
         until(lambda: names(store) == ["a.txt", "c.txt"])
         (folder / "c.txt").unlink()
         until(lambda: names(store) == ["a.txt"])
-    finally:
-        stop.set()
-        thread.join(10)
     assert f"skipped {folder / 'bad.pdf'}: damaged or truncated PDF" in said
     assert sum("removed" in line for line in said) == 2
 
@@ -84,14 +92,8 @@ def test_what_changed_before_the_start_is_found(store: Index, folder: Path) -> N
     (folder / "a.txt").unlink()
     (folder / "b.txt").write_text(STORY)
     watch, said = watching(store, folder)
-    stop = threading.Event()
-    thread = threading.Thread(target=watch.run, args=(stop,))
-    thread.start()
-    try:
+    with running(watch):
         until(lambda: names(store) == ["b.txt"])
-    finally:
-        stop.set()
-        thread.join(10)
     assert said[0].startswith("1 added, 0 updated, 0 unchanged, 1 removed")
 
 
@@ -255,15 +257,9 @@ def test_the_index_may_lie_in_the_watched_folder(folder: Path, monkeypatch: pyte
     monkeypatch.setattr(index.watch, "TICK", 0.1)
     with Index.create(folder / "my.citewire", Manifest("fake@1", 32, 192, 1)) as store:
         watch, said = watching(store, folder)
-        stop = threading.Event()
-        thread = threading.Thread(target=watch.run, args=(stop,))
-        thread.start()
-        try:
+        with running(watch):
             until(lambda: names(store) == ["a.txt"])
             time.sleep(2)
-        finally:
-            stop.set()
-            thread.join(10)
     assert len(said) == 1
 
 
@@ -274,16 +270,13 @@ def test_a_single_file_and_a_folder_made_anew_are_followed(
     note = folder.parent / "note.txt"
     note.write_text(STORY + "One.")
     watch, _ = watching(store, folder, note)
-    stop = threading.Event()
-    thread = threading.Thread(target=watch.run, args=(stop,))
-    thread.start()
 
     def text(name: str) -> str:
         with store.snapshot() as snapshot:
             article = snapshot.article(str(folder.parent / name))
             return article.text if article else ""
 
-    try:
+    with running(watch):
         for word in ("Two.", "Three."):  # as editors save
             until(lambda: len(names(store)) == 2)
             (folder.parent / "new").write_text(STORY + word)
@@ -295,9 +288,6 @@ def test_a_single_file_and_a_folder_made_anew_are_followed(
         until(lambda: sorted(names(store)) == ["b.txt", "note.txt"])
         (folder / "c.txt").write_text(STORY)
         until(lambda: sorted(names(store)) == ["b.txt", "c.txt", "note.txt"])
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 def test_rows_that_are_gone_from_a_file_are_taken_out(store: Index, folder: Path) -> None:
