@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from qa.api import Config
     from qa.read import Reader
 
+INTERRUPTED = 130  # the exit code that typer makes of Ctrl-C, as shells do: 128 + SIGINT
+
 app = typer.Typer(
     name="citewire",
     help="Ask your articles, get quoted answers.",
@@ -207,9 +209,10 @@ def main() -> None:
     except CitewireError as error:
         typer.echo(f"citewire: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("citewire: stopped; run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("citewire: stopped; run the same command again to go on", err=True)
+        raise
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ def test_a_sound_index_is_said_to_be_sound(where: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("sound: 3 articles, ")
-    assert "0 embedded anew" not in done.stdout
+    assert done.stdout.endswith(" 10 passages, 10 embedded anew\n")
     assert citewire("repair", "--index", where).stdout == "nothing to repair\n"
 
 
 def test_damage_is_named_repaired_and_indexed_again(where: Path, folder: Path) -> None:
     with sqlite3.connect(where / DATABASE) as connection:
-        connection.execute("UPDATE articles SET text = replace(text, 'blanket', 'curtain')")
+        connection.execute("UPDATE articles SET text = text || '!' WHERE number = 1")
 
     done = citewire("check", "--index", where, "--sample", "0")
     assert done.returncode == 1
@@ -62,7 +62,7 @@ def test_an_index_is_carried_by_one_file(where: Path, tmp_path: Path) -> None:
     done = citewire("import", file, "--index", other)
     assert one_line(citewire("import", file, "--index", tmp_path / "third"))
     assert not (tmp_path / "third").exists()
-    assert one_line(done) == f"citewire: {file} is cut off or damaged; export it again"
+    assert one_line(done).startswith(f"citewire: {file} is cut off or damaged")
 
 
 def test_a_backup_can_be_asked(where: Path, tmp_path: Path) -> None:
