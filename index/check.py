@@ -40,6 +40,8 @@ SAMPLE = 64  # passages embedded anew: a second on 2 cores
 # A vector that was embedded by another batch size or in bfloat16 has a cosine of at least 0.997 to the
 # stored one (tests/bench_index.py build: least of 500); another passage's is below 0.95.
 SAME = 0.99
+# What reading a damaged file raises; LookupError: a flipped bit in a definition changes a column's name.
+UNREADABLE = (sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, OverflowError)
 MOST = 1 << 62  # rows; SQLite's numbers end at twice this
 
 
@@ -106,7 +108,7 @@ def _problems(connection: sqlite3.Connection, path: Path) -> Iterator[Problem]:
     for place, step in steps.items():
         try:
             yield from step()
-        except (sqlite3.Error, ValueError, KeyError, TypeError, OverflowError) as error:
+        except UNREADABLE as error:
             yield Problem(place, f"cannot be read: {error}")
 
 
@@ -147,7 +149,7 @@ def _articles(connection: sqlite3.Connection) -> Iterator[Problem]:
             reason = problem_of(row, own, dim) if row else "cannot be found by its number"
             if row and not reason:
                 reason = _derived(connection, row)
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
+        except UNREADABLE as error:
             yield Problem(name_of(connection, number), f"cannot be read: {error}")
             continue
         if reason:

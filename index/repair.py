@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from index.check import MOST, Problem, check, name_of, problem_of
+from index.check import MOST, UNREADABLE, Problem, check, name_of, problem_of
 from index.database import ASIDE, DATABASE, ENDS, clear_aside, connect, reading
 from index.dedup import Sketch
 from index.errors import IndexBusy, IndexDamaged, StoreError
@@ -159,7 +159,7 @@ def _put(fresh: sqlite3.Connection, row: sqlite3.Row, dim: int) -> str:
     passages = fresh.execute(find, (row["number"],)).fetchall()
     try:
         reason = problem_of(row, passages, dim)
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+    except UNREADABLE as error:
         return f"cannot be read: {error}"
     if not reason:
         _insert(fresh, "articles", row)
@@ -177,14 +177,14 @@ def _rows(old: sqlite3.Connection, table: str, columns: str, key: str) -> Iterat
             seen.add(row[key])
             yield row
         return
-    except (sqlite3.Error, ValueError):
+    except UNREADABLE:
         pass  # at what cannot be read the scan ends: the others are asked for one by one
     for number in range(1, _highest(old, table, seen) + 1):
         if number not in seen:
             try:
                 find = f"SELECT {columns} FROM {table} NOT INDEXED WHERE rowid = ?"
                 yield from old.execute(find, (number,)).fetchall()
-            except (sqlite3.Error, ValueError) as error:
+            except UNREADABLE as error:
                 yield Problem(name_of(old, number), f"cannot be read: {error}")
 
 
