@@ -37,7 +37,7 @@ def read_rows(file: BinaryIO, suffix: str, *, max_row_bytes: int) -> Iterator[Ro
     encoding = sniff(sample[: sample.rfind(b"\n") + 1] or sample)
     file.seek(0)
     if encoding in {"utf-16", "utf-32"}:  # a byte 0x0A does not end a line there
-        lines = _lines(codecs.EncodedFile(file, "utf-8", encoding), max_row_bytes)
+        lines = _lines(codecs.EncodedFile(file, "utf-8", encoding, errors="replace"), max_row_bytes)
         encoding = "utf-8"
     else:
         lines = _lines(file, max_row_bytes)

@@ -278,6 +278,13 @@ def test_load_is_lazy_and_imports_no_parser(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_table_in_utf_16_with_damaged_characters_is_read(tmp_path: Path) -> None:
+    rows = "title,text\nA,It is blue.\nB,It is red.\n".encode("utf-16-le").replace(b"e\0d\0", b"\x00\xdcd\0")
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe" + rows)
+
+    assert [item.text for item in articles(tmp_path / "a.csv")] == ["It is blue.", "It is r\ufffdd."]
+
+
 def test_a_first_line_that_is_no_csv_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"ti\rtle,text\nA,B\n")
 
