@@ -107,6 +107,11 @@ def initialise(path: Path, manifest: Manifest) -> None:
         connection.execute("INSERT INTO commits VALUES (0, ?)", (token,))
 
 
+def manifest_of(connection: sqlite3.Connection) -> Manifest:
+    """Read what an index of this format was made with."""
+    return Manifest(**json.loads(meta_of(connection, "manifest")["manifest"]))
+
+
 def state_of(connection: sqlite3.Connection) -> tuple[int, str]:
     """Give the generation, and a name of the state that no other commit of any copy has."""
     meta = meta_of(connection)

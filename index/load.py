@@ -81,8 +81,8 @@ def load(
     with Parsers() as parsers:
         run = _Run(limits, validators, parsers)
         for source in sources:
-            if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-                yield from _load_url(source, run)
+            if is_address(source):
+                yield from _load_url(str(source), run)
             else:
                 for place in _files(Path(source)):
                     yield from (place,) if isinstance(place, Skipped) else _load_file(place, run)
@@ -147,6 +147,11 @@ def _files(source: Path) -> Iterator[Path | Skipped]:
             elif name not in links:
                 yield target
     yield from (Skipped(_name(failure.filename), _why(failure)) for failure in failures)
+
+
+def is_address(source: str | os.PathLike[str]) -> bool:
+    """Tell an http(s) address from a file or folder."""
+    return isinstance(source, str) and source.lower().startswith(("http://", "https://"))
 
 
 def is_index(folder: Path) -> bool:

@@ -8,6 +8,7 @@ it was verified. Data only, readable by any program.
 import gzip
 import hashlib
 import json
+import sqlite3
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -55,8 +56,8 @@ def write_export(snapshot: Snapshot, manifest: Manifest, path: Path) -> int:
                 file.write(line)
 
             write({"kind": KIND, "version": VERSION, "manifest": asdict(manifest)})
-            for article in snapshot.articles():
-                write(_line(snapshot, article))
+            for article, stored, passages in snapshot.stored():
+                write(_line(article, stored, passages))
                 count += 1
             write({"articles": count, "sha256": digest.hexdigest()})
     except OSError as error:
@@ -64,13 +65,12 @@ def write_export(snapshot: Snapshot, manifest: Manifest, path: Path) -> int:
     return count
 
 
-def _line(snapshot: Snapshot, article: Article) -> dict[str, Any]:
-    digest, rows = snapshot.stored(article.id)
+def _line(article: Article, digest: bytes, passages: list[sqlite3.Row]) -> dict[str, Any]:
     return {
         **dict(zip(ARTICLE_COLUMNS.split(", "), article_row(article), strict=True)),
         "digest": digest.hex(),
-        "passages": [[start, end] for start, end, _ in rows],
-        "vectors": b64encode(b"".join(vector for _, _, vector in rows)).decode(),
+        "passages": [[own["start"], own["end"]] for own in passages],
+        "vectors": b64encode(b"".join(own["vector"] for own in passages)).decode(),
     }
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from index.check import MOST, UNREADABLE, Problem, check, name_of, problem_of
-from index.database import ASIDE, DATABASE, ENDS, clear_aside, connect, reading
+from index.database import ASIDE, DATABASE, ENDS, clear_aside, connect, manifest_of, reading
 from index.dedup import Sketch
 from index.errors import IndexBusy, IndexDamaged, StoreError
 from index.lock import only_writer
@@ -107,7 +107,7 @@ def _salvage(old: sqlite3.Connection, fresh: sqlite3.Connection) -> Iterator[Pro
     Tables are read as they lie, without their indexes, which may be what is damaged.
     """
     manifest = meta_of(old, "manifest")["manifest"]
-    dim = int(json.loads(manifest)["dim"])
+    dim = manifest_of(old).dim
     last = {"articles": 0, "passages": 0}
     for table, columns, key in (("articles", STORED_ARTICLE, "number"), ("passages", STORED_PASSAGE, "id")):
         fresh.execute(f"CREATE TEMP TABLE found_{table} ({columns}, checksum)")

@@ -53,15 +53,14 @@ class Snapshot:
     def article(self, article_id: str) -> Article | None:
         """Give an article by its id, or None if this state does not have it."""
         row = self._db.execute(f"{ARTICLE_QUERY} WHERE id = ?", (article_id,)).fetchone()
-        return self._verified(row) if row else None
+        if row is None:
+            return None
+        verified_passages(self._db, row)
+        return article_of(row)
 
     def articles(self) -> Iterator[Article]:
         """Give every article in the order in which they were first added."""
-        return (self._verified(row) for row in self._db.execute(f"{ARTICLE_QUERY} ORDER BY number"))
-
-    def _verified(self, row: sqlite3.Row) -> Article:
-        verified_passages(self._db, row)
-        return article_of(row)
+        return (article for article, _, _ in self.stored())
 
     def ids(self) -> Iterator[str]:
         """Give every article's id in the order in which they were first added."""
@@ -72,11 +71,11 @@ class Snapshot:
         rows = self._db.execute(f"{PASSAGE_QUERY} WHERE a.id = ? ORDER BY p.start", (article_id,))
         return [passage_of(row) for row in rows]
 
-    def stored(self, article_id: str) -> tuple[bytes, list[tuple[int, int, bytes]]]:
-        """Give the digest with which an article was put, and (start, end, vector) of its passages."""
-        row = self._db.execute(f"{ARTICLE_QUERY} WHERE id = ?", (article_id,)).fetchone()
-        rows = verified_passages(self._db, row)
-        return row["digest"], [(own["start"], own["end"], own["vector"]) for own in rows]
+    def stored(self) -> Iterator[tuple[Article, bytes, list[sqlite3.Row]]]:
+        """Give every article with the digest with which it was put and its passages' rows."""
+        for row in self._db.execute(f"{ARTICLE_QUERY} ORDER BY number"):
+            passages = verified_passages(self._db, row)
+            yield article_of(row), row["digest"], passages
 
     def stories(self, article_ids: Iterable[str]) -> dict[str, int]:
         """Give each article's story: near-identical articles have the same number."""

@@ -31,7 +31,7 @@ from index.database import (
 )
 from index.errors import IndexMismatch, IndexMissing, StoreError
 from index.lock import only_saver, only_writer
-from index.schema import FORMAT, STORED_PASSAGE, checksum, meta_of, vectors_of
+from index.schema import FORMAT, STORED_PASSAGE, is_intact, meta_of, vectors_of
 from index.snapshot import Snapshot
 from index.vectors import VECTORS, VectorIndex
 from index.writer import Writer
@@ -275,7 +275,7 @@ def _vectors(connection: sqlite3.Connection, ids: NDArray[np.int64], dim: int) -
     blobs = []
     for passage_id in ids.tolist():
         row = connection.execute(find, (passage_id,)).fetchone()
-        if row is None or checksum(*tuple(row)[:-1]) != row["checksum"]:
+        if row is None or not is_intact(row):
             raise sqlite3.DatabaseError(f"the passage {passage_id} fails its checksum")
         blobs.append(row["vector"])
     return vectors_of(blobs, dim)

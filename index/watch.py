@@ -16,7 +16,7 @@ from index.build import Summary
 from index.errors import CitewireError, IndexDamaged, IndexMismatch, IndexMissing, LoadError, ModelError
 from index.fetch import Validators
 from index.formats import READABLE
-from index.load import is_index
+from index.load import is_address, is_index
 from index.rows import ROW_FORMATS
 
 TICK = 1.0  # seconds between looks at what is due
@@ -36,7 +36,7 @@ def check_places(sources: Sequence[str]) -> tuple[list[str], list[Path]]:
 
     :raises LoadError: a file or folder is not there
     """
-    urls = [source for source in sources if source.lower().startswith(("http://", "https://"))]
+    urls = [source for source in sources if is_address(source)]
     roots = [Path(source).resolve() for source in sources if source not in urls]
     for root in roots:
         if not root.exists():

@@ -8,7 +8,6 @@ Wiring only: what the commands do is in ``qa.api`` and ``index``.
 import json
 import logging
 import sys
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -16,7 +15,15 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from index.errors import CitewireError
-from qa.upkeep import EncoderOption, IndexOption, WaitOption, filters_of
+from qa.upkeep import (
+    EncoderOption,
+    IndexOption,
+    SinceOption,
+    SourceOption,
+    UntilOption,
+    WaitOption,
+    filters_of,
+)
 from qa.upkeep import app as upkeep
 
 if TYPE_CHECKING:
@@ -99,9 +106,9 @@ def ask(
     calibration: CalibrationOption = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
-    source: Annotated[list[str] | None, typer.Option(help="Only this outlet; may be repeated.")] = None,
-    since: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only from this day.")] = None,
-    until: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only up to this day.")] = None,
+    source: SourceOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least probability of an answer that is shown.")
     ] = None,
