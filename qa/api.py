@@ -9,8 +9,8 @@ import hashlib
 import os
 import shutil
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
 from qa.retrieve import Fusion, retrieve
 from qa.spelling import mended
-from qa.types import Answer, Span
+from qa.types import Answer, Query, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
 BATCH = 16
@@ -146,25 +146,46 @@ class QA:
 
         :raises QuestionError: one is empty or too long; then none is answered
         """
-        typed = [self.checked(question) for question in questions]
-        answers = self._answers(self._mended(typed), filters)
-        return [replace(answer, asked=asked) for answer, asked in zip(answers, typed, strict=True)]
+        return self.answer([self.query(question, filters=filters) for question in questions])
 
     def search(self, question: str, k: int = 10, *, filters: Filters = Filters()) -> list[Hit]:
         """Find the passages that the reader would be given, best first, without reading them.
 
         :raises QuestionError: the question is empty or too long
         """
-        spelled = self.spelled(question)
+        query = self.query(question, filters=filters)
         with self.store.snapshot() as snapshot:
-            return self._retrieve(snapshot, [spelled], k, filters)[0]
+            return self._retrieve(snapshot, [query], k)[0]
 
-    def spelled(self, question: str) -> str:
-        """Give a question as ``ask`` reads it, its typos mended by the words of all the articles.
+    def query(self, text: str, turns: Sequence[Turn] = (), *, filters: Filters = Filters()) -> Query:
+        """Give what is asked of the articles: typos mended, and a follow-up made to stand alone.
 
-        :raises QuestionError: it is empty or too long
+        :param turns: the conversation before it, the oldest first
+        :raises QuestionError: the text is empty or too long
         """
-        return self._mended([self.checked(question)])[0]
+        typed = self.checked(text)
+        spelled = self._mended(typed)
+        question = stand_alone(spelled, turns)
+        if question == spelled or len(question) > self.config.question_chars:
+            return Query(spelled, typed, filters)
+        return Query(question, typed, filters, turns[-1].articles)
+
+    def answer(
+        self, queries: Sequence[Query], *, found: Callable[[int, list[Hit]], None] | None = None
+    ) -> list[Answer]:
+        """Answer what ``query`` gave, reading the passages of all together.
+
+        :param found: called with the number of a query and its passages before they are read
+        """
+        answers = []
+        for at in range(0, len(queries), BATCH):
+            with self.store.snapshot() as snapshot:
+                hits = self._retrieve(snapshot, queries[at : at + BATCH], self.config.passages)
+                for number, own in enumerate(hits, start=at):
+                    if found:
+                        found(number, own)
+                answers += self._answer(snapshot, queries[at : at + BATCH], hits)
+        return answers
 
     def chat(self, *, filters: Filters = Filters()) -> "Chat":
         """Begin a conversation, in which a question may refer to earlier ones."""
@@ -207,16 +228,10 @@ class QA:
             f" | threshold {self.threshold:.2f} | spelling {'on' if config.spelling else 'off'}"
         )
 
-    def _answers(self, questions: Sequence[str], filters: Filters) -> list[Answer]:
-        """Answer questions as they are."""
-        answers = []
-        for at in range(0, len(questions), BATCH):
-            with self.store.snapshot() as snapshot:
-                answers += self._answer(snapshot, questions[at : at + BATCH], filters)
-        return answers
-
-    def _answer(self, snapshot: Snapshot, questions: Sequence[str], filters: Filters) -> list[Answer]:
-        hits = self._retrieve(snapshot, questions, self.config.passages, filters)
+    def _answer(
+        self, snapshot: Snapshot, queries: Sequence[Query], hits: Sequence[list[Hit]]
+    ) -> list[Answer]:
+        questions = [query.question for query in queries]
         pairs = [
             (question, reader_text(hit.passage))
             for question, found in zip(questions, hits, strict=True)
@@ -225,14 +240,16 @@ class QA:
         readings = iter(self._reader.read(pairs))
         groups = [grouped([s for hit in found for s in spans_of(hit, next(readings))]) for found in hits]
         answers = []
-        for question, found, own, closeness in zip(
-            questions, hits, groups, self._closeness(questions, groups), strict=True
+        for query, found, own, closeness in zip(
+            queries, hits, groups, self._closeness(questions, groups), strict=True
         ):
             weighed = clusters(own, closeness, snapshot)
             options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
             closest = () if answered else nearest(found, options, snapshot)
-            answers.append(Answer(question, options, answered, closest, self.signature))
+            answers.append(
+                Answer(query.question, options, answered, closest, self.signature, asked=query.asked)
+            )
         return answers
 
     def _closeness(
@@ -244,16 +261,14 @@ class QA:
         queries = [next(rows) for _ in questions]
         return [[float(query @ next(rows)) for _ in own] for query, own in zip(queries, groups, strict=True)]
 
-    def _mended(self, questions: Sequence[str]) -> list[str]:
+    def _mended(self, question: str) -> str:
         if not self.config.spelling:
-            return list(questions)
+            return question
         with self.store.snapshot() as snapshot:
-            return [mended(question, snapshot, self._reader.measure) for question in questions]
+            return mended(question, snapshot, self._reader.measure)
 
-    def _retrieve(
-        self, snapshot: Snapshot, questions: Sequence[str], k: int, filters: Filters
-    ) -> list[list[Hit]]:
-        return retrieve(snapshot, self._encoder, questions, k, filters=filters, fusion=self.config.fusion)
+    def _retrieve(self, snapshot: Snapshot, queries: Sequence[Query], k: int) -> list[list[Hit]]:
+        return retrieve(snapshot, self._encoder, queries, k, fusion=self.config.fusion)
 
     def checked(self, question: str) -> str:
         """Give a question with plain spaces, and letters with their accents as one character.
@@ -284,9 +299,8 @@ class Chat:
 
         :raises QuestionError: it is empty or too long
         """
-        (answer,) = self._qa._answers([self.understood(text)], self.filters)
-        answer = replace(answer, asked=text)
-        self.tell(answer.question, answer.text or "")
+        (answer,) = self._qa.answer([self._qa.query(text, self.turns, filters=self.filters)])
+        self.turns.append(turn_of(answer))
         return answer
 
     def understood(self, text: str) -> str:
@@ -294,13 +308,17 @@ class Chat:
 
         :raises QuestionError: the text is empty or too long
         """
-        spelled = self._qa.spelled(text)
-        question = stand_alone(spelled, self.turns)
-        return question if len(question) <= self._qa.config.question_chars else spelled
+        return self._qa.query(text, self.turns).question
 
     def tell(self, question: str, answer: str) -> None:
         """Put a turn into the history without asking."""
         self.turns.append(Turn(question, answer))
+
+
+def turn_of(answer: Answer) -> Turn:
+    """Give what a conversation remembers of an answer."""
+    articles = dict.fromkeys(citation.article_id for citation in answer.citations)
+    return Turn(answer.question, answer.text or "", tuple(articles))
 
 
 def manifest_for(encoder: Encoder, chunking: Chunking = Chunking()) -> Manifest:

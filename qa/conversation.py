@@ -47,10 +47,14 @@ AROUND = re.compile(rf"^[^–]{{1,80}}{JOINT}|\s*\([^()]*\)\??$")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question as it was asked of the articles, and its answer, "" if there was none."""
+    """A question as it was asked of the articles, its answer, "" if there was none, and whose it was.
+
+    ``articles``: ids of the articles that gave the answer.
+    """
 
     question: str
     answer: str
+    articles: tuple[str, ...] = ()
 
 
 def stand_alone(text: str, turns: Sequence[Turn]) -> str:

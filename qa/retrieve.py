@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from index.embed import Encoder
 from index.snapshot import Snapshot
-from index.types import Filters, Hit
+from index.types import Hit
 from qa.terms import content_words, words
+from qa.types import Query
 
 # Reciprocal rank fusion's constant: Cormack, Clarke and Buettcher 2009.
 RRF = 60
@@ -24,26 +25,27 @@ SAME_WORDS = 0.8
 class Fusion:
     """How the two searches are mixed.
 
-    ``depth``: hits taken from each. ``weights``: of each search's reciprocal rank; 0 leaves a search
-    out. From the retrieval table in the CHANGELOG.
+    ``depth``: hits taken from each. ``dense``, ``words``: weight of each search's reciprocal rank; 0
+    leaves a search out. From the retrieval table in the CHANGELOG. ``favoured``: weight of a third ranking,
+    of the hits in the articles that a conversation is about.
     """
 
     depth: int = 50
     dense: float = 1.0
     words: float = 1.0
+    favoured: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.depth < 1 or min(self.dense, self.words) < 0 or self.dense + self.words == 0:
+        if self.depth < 1 or min(self.dense, self.words, self.favoured) < 0 or self.dense + self.words == 0:
             raise ValueError(f"expected depth >= 1 and a positive weight, got {self}")
 
 
 def retrieve(
     snapshot: Snapshot,
     encoder: Encoder,
-    questions: Sequence[str],
+    queries: Sequence[Query],
     k: int,
     *,
-    filters: Filters = Filters(),
     fusion: Fusion = Fusion(),
 ) -> list[list[Hit]]:
     """Find up to k passages for each question.
@@ -51,18 +53,26 @@ def retrieve(
     :return: for each question hits, best first; their score is the fused reciprocal rank, and
         ``scores`` holds the "cosine" of each, and the "bm25" of those that their words found
     """
-    queries = encoder.encode(questions)
-    dense: list[list[Hit]] = [[] for _ in questions]
+    vectors = encoder.encode([query.question for query in queries])
+    dense: list[list[Hit]] = [[] for _ in queries]
     if fusion.dense:
-        dense = snapshot.search_vectors(queries, fusion.depth, filters)
+        for filters in dict.fromkeys(query.filters for query in queries):
+            alike = [at for at, query in enumerate(queries) if query.filters == filters]
+            found = snapshot.search_vectors(vectors[alike], fusion.depth, filters)
+            for at, hits in zip(alike, found, strict=True):
+                dense[at] = hits
     results = []
-    for question, query, by_vector in zip(questions, queries, dense, strict=True):
+    for query, vector, by_vector in zip(queries, vectors, dense, strict=True):
         by_words: list[Hit] = []
         if fusion.words:
-            by_words = snapshot.search_words(content_words(question), fusion.depth, filters)
-        fused = fuse([(by_vector, fusion.dense), (by_words, fusion.words)])
+            by_words = snapshot.search_words(content_words(query.question), fusion.depth, query.filters)
+        searches = [(by_vector, fusion.dense), (by_words, fusion.words)]
+        if query.favoured:
+            own = [hit for hit in fuse(searches) if hit.passage.article_id in query.favoured]
+            searches.append((own, fusion.favoured))
+        fused = fuse(searches)
         kept = fold_copies(fused, snapshot.stories(hit.passage.article_id for hit in fused), k)
-        cosines = snapshot.cosines(query, [hit.passage for hit in kept])
+        cosines = snapshot.cosines(vector, [hit.passage for hit in kept])
         results.append(
             [replace(hit, scores={**hit.scores, "cosine": c}) for hit, c in zip(kept, cosines, strict=True)]
         )

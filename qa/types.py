@@ -11,13 +11,27 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote, urldefrag
 
-from index.types import Hit, Passage
+from index.types import Filters, Hit, Passage
 
 MARK = ("[", "]")  # around the answer's words in a terminal
 # An alternative is shown from this share of the best answer's probability, if the reader clearly prefers it
 # to "no answer". On the sample's questions on which sources disagree it keeps six of eight things that other
 # outlets say and two that none does; on the others, a guess for every third question.
 ALTERNATIVE, ALTERNATIVE_MARGIN = 0.2, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as it is asked of the articles, by itself.
+
+    ``asked``: what the person typed. ``favoured``: ids of the articles that a conversation is about, which
+    retrieval prefers; none for a question that stood alone.
+    """
+
+    question: str
+    asked: str
+    filters: Filters = Filters()
+    favoured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

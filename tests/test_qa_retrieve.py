@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from index.snapshot import Snapshot
 from index.types import Filters, Hit, Passage
 from qa.retrieve import Fusion, fold_copies, fuse, retrieve
+from qa.types import Query
 
 FILTERS = Filters(("Harbour Ledger",), date(2026, 1, 1))
 
@@ -128,8 +129,8 @@ class FakeSnapshot:
 
 def searched(fusion: Fusion, k: int = 5) -> tuple[FakeSnapshot, list[list[Hit]]]:
     fake = FakeSnapshot()
-    questions = ["Who ran aground?", "When?"]
-    found = retrieve(cast(Snapshot, fake), FakeEncoder(), questions, k, filters=FILTERS, fusion=fusion)
+    queries = [Query(question, question, FILTERS) for question in ("Who ran aground?", "When?")]
+    found = retrieve(cast(Snapshot, fake), FakeEncoder(), queries, k, fusion=fusion)
     return fake, found
 
 
@@ -162,3 +163,24 @@ def test_a_search_of_weight_nought_is_not_run() -> None:
 def test_a_fusion_that_finds_nothing_is_an_error(depth: int, dense: float, words: float) -> None:
     with pytest.raises(ValueError, match="expected depth >= 1 and a positive weight"):
         Fusion(depth, dense, words)
+
+
+def test_each_query_keeps_to_its_own_filters() -> None:
+    fake, other = FakeSnapshot(), Filters(sources=("The Ledger",))
+    queries = [Query("Who ran aground?", "", FILTERS), Query("When?", "", other), Query("Why?", "", FILTERS)]
+    retrieve(cast(Snapshot, fake), FakeEncoder(), queries, 5)
+    by_vector = [asked for asked in fake.asked if asked[0] == "vectors"]
+    assert [(shape, filters) for _, shape, _, filters in by_vector] == [((2, 32), FILTERS), ((1, 32), other)]
+    assert [asked[3] for asked in fake.asked if asked[0] == "words"] == [FILTERS, other, FILTERS]
+
+
+def test_articles_of_the_conversation_are_favoured() -> None:
+    fake = FakeSnapshot()
+    plain, favoured = retrieve(
+        cast(Snapshot, fake),
+        FakeEncoder(),
+        [Query("Who ran aground?", ""), Query("Who ran aground?", "", favoured=(passage(1).article_id,))],
+        5,
+    )
+    assert [hit.passage.id for hit in plain] == [2, 1, 3]
+    assert [hit.passage.id for hit in favoured] == [1, 2, 3]

@@ -21,6 +21,7 @@ from index.types import Article, Passage
 from qa.aggregate import reader_text
 from qa.retrieve import retrieve
 from qa.terms import words
+from qa.types import Query
 
 Range = tuple[int, int]
 
@@ -140,7 +141,9 @@ def from_articles(
     found = []
     for first in range(0, len(rows), 256):
         batch = rows[first : first + 256]
-        retrieved = retrieve(snapshot, encoder, [row["question"] for row in batch], 2 * most + 2)
+        retrieved = retrieve(
+            snapshot, encoder, [Query(row["question"], row["question"]) for row in batch], 2 * most + 2
+        )
         for row, hits in zip(batch, retrieved, strict=True):
             article = snapshot.article(str((articles / row["file"]).resolve()))
             if article is None:
