@@ -7,12 +7,10 @@ Wiring only: `Library` opens, `qa.render` renders answers, `page` connects. Know
 
 import argparse
 import os
-import re
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from html import escape
@@ -27,83 +25,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
 
-from index.build import Progress, Report
 from index.embed import Encoder
 from index.errors import CitewireError
-from index.snapshot import Snapshot, Stats
+from index.snapshot import Stats
 from qa.api import QA, Chat, Config, sample_index_path
 from qa.read import Reader
 from qa.render import answer_html, notice_html, turn_html, waiting_html
+from qa.web.library import Library
 
 TICK = 0.5  # seconds between looks at a build that runs
-EXAMPLES = 4  # of those made for articles that are not the sample
-
-# Questions on the sample articles, each with an article that answers it.
-SAMPLE_QUESTIONS = (
-    ("How many people were at Castle Meadow for the cup final?", "thornley-cup-harbour-ledger.md"),
-    ("By how many votes did the tidal lagoon win before the recount in Pendrawle?",
-     "skerrow-lagoon-harbour-ledger.md"),
-    ("What was the stolen Ferrywoman wrapped in when police found it in Saltby?",
-     "lathbury-painting-harbour-ledger.md"),
-    ("How many tonnes of fuel leaked at Port Elswick?",
-     "elswick-grounding-channel-six-news.txt"),
-    ("Who is the chief executive of Transvale Rail?", "rail-signalling-northgate-post.md"),
-    ("Where was the soil that gave us velorimicin picked up?", "velorimicin-trial-fieldnotes.md"),
-)  # fmt: skip
-SPEAKER = re.compile(r"\b([A-Z][\w’'-]+(?: [A-Z][\w’'-]+){1,2}) (?:said|says|told)\b")
-
-
-class Library:
-    """The articles: opened or indexed in a thread, which then loads the models and finds examples."""
-
-    def __init__(self, opener: Callable[[Report], QA]) -> None:
-        self._opener = opener
-        self._since = 0.0
-        self.progress: Progress | None = None
-        self.qa: QA | None = None  # once the articles are open
-        self.stats: Stats | None = None
-        self.examples: tuple[str, ...] = ()
-        self.error = ""
-        self.ready = threading.Event()  # the models are loaded too, or it failed
-        self.settled = threading.Event()  # nothing on the page will change by itself any more
-
-    def start(self) -> None:
-        threading.Thread(target=self._open, daemon=True).start()
-
-    @property
-    def status(self) -> str:
-        """What is being waited for, in a few words; "" if nothing is."""
-        if self.ready.is_set():
-            return ""
-        return (
-            "Loading the models" if self.qa else progress_text(self.progress, time.monotonic() - self._since)
-        )
-
-    def _report(self, progress: Progress) -> None:
-        if self.progress is None or self.progress.stage != progress.stage:
-            self._since = time.monotonic()
-        self.progress = progress
-
-    def _open(self) -> None:
-        try:
-            qa = self._opener(self._report)
-            with qa.store.snapshot() as snapshot:
-                self.stats = snapshot.stats()
-                asked = sample_examples(snapshot)
-                unsure = () if asked else speaker_examples(snapshot)
-            self.qa, self.examples = qa, asked
-            qa.ask((*asked, *unsure, "What happened?")[0])
-            self.ready.set()
-            for question in unsure:
-                if len(self.examples) < EXAMPLES and qa.ask(question).answered:
-                    self.examples += (question,)
-        except CitewireError as error:
-            self.error = str(error)
-        finally:
-            if not self.error and self.qa is None:
-                self.error = "the articles could not be opened; the terminal says why"
-            self.ready.set()
-            self.settled.set()
 
 
 @dataclass
@@ -113,33 +43,6 @@ class Session:
     chat: Chat
     turns: list[str] = field(default_factory=list)
     asked: str = ""  # what is being answered
-
-
-def sample_examples(snapshot: Snapshot) -> tuple[str, ...]:
-    """Give the questions made for the sample articles, if those are the articles."""
-    names = {Path(article_id).name for article_id in snapshot.ids()}
-    return tuple(question for question, source in SAMPLE_QUESTIONS if source in names)
-
-
-def speaker_examples(snapshot: Snapshot, most: int = 12) -> tuple[str, ...]:
-    """Make questions about people who speak in the articles, those of most articles first."""
-    found: Counter[str] = Counter()
-    for article in snapshot.articles():
-        found.update(set(SPEAKER.findall(article.text)))
-    return tuple(f"Who is {name}?" for name, _ in found.most_common(most))
-
-
-def progress_text(progress: Progress | None, seconds: float) -> str:
-    """Say how far a build is, and how long its stage takes still."""
-    if progress is None:
-        return "Opening the articles"
-    if progress.stage == "reading":
-        return f"Reading {progress.done:,} articles"
-    text = f"Indexing {progress.done:,} of {progress.total:,} passages"
-    if not progress.done or progress.done >= progress.total or seconds < 2:
-        return text
-    left = seconds / progress.done * (progress.total - progress.done)
-    return f"{text}, {left:.0f} s left" if left < 90 else f"{text}, {left / 60:.0f} min left"
 
 
 def header_html(stats: Stats | None) -> str:
@@ -188,11 +91,10 @@ def reply(library: Library, text: str, session: Session | None) -> Iterator[tupl
     while not library.ready.wait(TICK):
         yield [*before, turn_html(text, waiting_html(library.status))], gr.skip(), session
     try:
-        if library.qa is None or library.error:
-            raise CitewireError(library.error)
-        session = session or Session(library.qa.chat())
+        qa = library.opened()
+        session = session or Session(qa.chat())
         session.asked = text
-        hits = library.qa.search(session.chat.understood(text), library.qa.config.passages)
+        hits = qa.search(session.chat.understood(text), qa.config.passages)
         articles = len({hit.passage.article_id for hit in hits})
         stage = f"Reading {len(hits)} passages of {articles} article{'s' * (articles != 1)}"
         yield [*before, turn_html(text, waiting_html(stage))], gr.skip(), session

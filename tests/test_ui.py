@@ -16,6 +16,8 @@ import pytest
 import ui
 from index.build import Progress
 from index.snapshot import Stats
+from qa.web.examples import SAMPLE_QUESTIONS
+from qa.web.library import progress_text
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -34,7 +36,7 @@ HOSTILE = '<script>alert(1)</script><img src="http://evil.example/x.png"> ![x](h
     ],
 )
 def test_progress_is_said_in_words(progress: Progress | None, seconds: float, said: str) -> None:
-    assert ui.progress_text(progress, seconds) == said
+    assert progress_text(progress, seconds) == said
 
 
 def test_the_header_counts_articles_and_outlets() -> None:
@@ -168,7 +170,7 @@ def test_every_example_has_an_answer(browse: "sync_api.Browser", address: str) -
     seen = Browsed(browse.new_page(), address)
     seen.page.locator("#welcome button").first.wait_for(timeout=120_000)
     shown = seen.page.locator("#welcome button").all_inner_texts()
-    assert shown == [question for question, _ in ui.SAMPLE_QUESTIONS]
+    assert shown == [question for question, _ in SAMPLE_QUESTIONS]
     for question in shown:
         assert seen.ask(question).locator("mark").count() > 0, question
 

@@ -1,0 +1,92 @@
+"""The articles behind the chat: opened, or indexed, in a thread while the page is there already.
+
+Holds: ``qa`` is set once the articles are open, ``ready`` once the models are loaded or it failed.
+Does not answer questions or render them.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from index.build import Progress, Report
+from index.errors import CitewireError
+from index.snapshot import Stats
+from qa.api import QA
+from qa.web.examples import sample_examples, speaker_examples
+
+EXAMPLES = 4  # of those made for articles that are not the sample
+
+
+class Library:
+    """The articles: opened or indexed in a thread, which then loads the models and finds examples."""
+
+    def __init__(self, opener: Callable[[Report], QA]) -> None:
+        self._opener = opener
+        self._since = 0.0
+        self.progress: Progress | None = None
+        self.qa: QA | None = None  # once the articles are open
+        self.stats: Stats | None = None
+        self.examples: tuple[str, ...] = ()
+        self.error = ""
+        self.ready = threading.Event()  # the models are loaded too, or it failed
+        self.settled = threading.Event()  # nothing on the page will change by itself any more
+
+    def start(self) -> None:
+        threading.Thread(target=self._open, daemon=True).start()
+
+    @property
+    def status(self) -> str:
+        """What is being waited for, in a few words; "" if nothing is."""
+        if self.ready.is_set():
+            return ""
+        return (
+            "Loading the models" if self.qa else progress_text(self.progress, time.monotonic() - self._since)
+        )
+
+    def opened(self) -> QA:
+        """Give the articles to ask.
+
+        :raises CitewireError: they are not open yet, or never will be
+        """
+        if self.qa is None or self.error:
+            raise CitewireError(self.error or f"{self.status.lower()}; ask again in a moment")
+        return self.qa
+
+    def _report(self, progress: Progress) -> None:
+        if self.progress is None or self.progress.stage != progress.stage:
+            self._since = time.monotonic()
+        self.progress = progress
+
+    def _open(self) -> None:
+        try:
+            qa = self._opener(self._report)
+            with qa.store.snapshot() as snapshot:
+                self.stats = snapshot.stats()
+                asked = sample_examples(snapshot)
+                unsure = () if asked else speaker_examples(snapshot)
+            self.qa, self.examples = qa, asked
+            qa.ask((*asked, *unsure, "What happened?")[0])
+            self.ready.set()
+            for question in unsure:
+                if len(self.examples) < EXAMPLES and qa.ask(question).answered:
+                    self.examples += (question,)
+        except CitewireError as error:
+            self.error = str(error)
+        finally:
+            if not self.error and self.qa is None:
+                self.error = "the articles could not be opened; the terminal says why"
+            self.ready.set()
+            self.settled.set()
+
+
+def progress_text(progress: Progress | None, seconds: float) -> str:
+    """Say how far a build is, and how long its stage takes still."""
+    if progress is None:
+        return "Opening the articles"
+    if progress.stage == "reading":
+        return f"Reading {progress.done:,} articles"
+    text = f"Indexing {progress.done:,} of {progress.total:,} passages"
+    if not progress.done or progress.done >= progress.total or seconds < 2:
+        return text
+    left = seconds / progress.done * (progress.total - progress.done)
+    return f"{text}, {left:.0f} s left" if left < 90 else f"{text}, {left / 60:.0f} min left"
