@@ -31,6 +31,7 @@ from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
 from qa.retrieve import Fusion, retrieve
 from qa.spelling import mended
+from qa.terms import STOP_WORDS, content_words
 from qa.types import Answer, Query, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
@@ -246,9 +247,16 @@ class QA:
             weighed = clusters(own, closeness, snapshot)
             options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
-            closest = () if answered else nearest(found, options, snapshot)
             answers.append(
-                Answer(query.question, options, answered, closest, self.signature, asked=query.asked)
+                Answer(
+                    question=query.question,
+                    candidates=options,
+                    answered=answered,
+                    nearest=() if answered else nearest(found, options, snapshot),
+                    signature=self.signature,
+                    asked=query.asked,
+                    missing=() if answered else _missing(query.question, snapshot),
+                )
             )
         return answers
 
@@ -319,6 +327,12 @@ def turn_of(answer: Answer) -> Turn:
     """Give what a conversation remembers of an answer."""
     articles = dict.fromkeys(citation.article_id for citation in answer.citations)
     return Turn(answer.question, answer.text or "", tuple(articles))
+
+
+def _missing(question: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """Give the words of a question that no article has in any form."""
+    terms = [word for word in content_words(question) if word not in STOP_WORDS]
+    return tuple(term for term, n in zip(terms, snapshot.count(terms, most=1), strict=True) if not n)
 
 
 def manifest_for(encoder: Encoder, chunking: Chunking = Chunking()) -> Manifest:
