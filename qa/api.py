@@ -7,6 +7,7 @@ Only this module puts the steps in order. Loads no model before the first questi
 
 import hashlib
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -332,7 +333,9 @@ def turn_of(answer: Answer) -> Turn:
 def _missing(question: str, snapshot: Snapshot) -> tuple[str, ...]:
     """Give the words of a question that no article has in any form."""
     terms = [word for word in content_words(question) if word not in STOP_WORDS]
-    return tuple(term for term, n in zip(terms, snapshot.count(terms, most=1), strict=True) if not n)
+    absent = [term for term, n in zip(terms, snapshot.count(terms, most=1), strict=True) if not n]
+    typed = (re.search(re.escape(term), question, re.IGNORECASE) for term in dict.fromkeys(absent))
+    return tuple(match[0] for match in typed if match)
 
 
 def manifest_for(encoder: Encoder, chunking: Chunking = Chunking()) -> Manifest:

@@ -70,12 +70,20 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="citewire-batch", daemon=True)
         self._thread.start()
 
-    def ask(self, query: Query, found: Found | None = None) -> Answer:
+    def ask(self, query: Query) -> Answer:
         """Answer a query, together with others that wait; the calling thread waits for it.
 
-        :param found: called once with the query's passages before they are read, in the batcher's thread
         :raises Busy: too many wait already; raised at once
         :raises CitewireError: the batcher is closed, or what answering this query raised
+        """
+        return self.submit(query).result()
+
+    def submit(self, query: Query, found: Found | None = None) -> "Future[Answer]":
+        """Put a query in the line; its answer, or what answering it raised, comes with the future.
+
+        :param found: called once with the query's passages before they are read, in the batcher's thread
+        :raises Busy: too many wait already
+        :raises CitewireError: the batcher is closed
         """
         asked = _Asked(query, found)
         with self._changed:
@@ -85,7 +93,7 @@ class Batcher:
                 raise Busy(f"{self._most:,} questions are waiting already; ask again in a few seconds")
             self._waiting.append(asked)
             self._changed.notify()
-        return asked.answer.result()
+        return asked.answer
 
     def close(self) -> None:
         """Let the batch that is being read end, and turn away what waits and what comes."""

@@ -23,6 +23,11 @@ WORDS_OF_CONFIDENCE = (
 # the order in which it was written. Another character takes the place of each, so that offsets stay.
 REORDERING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\u200b")
 
+THUMB = (
+    '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 11v9H4v-9h3l4-7.5c1.6 0 2.3 1 2 2.6L12.4 10H18'
+    'c1.3 0 2.1 1 1.9 2.2l-1.2 6A2.2 2.2 0 0 1 16.5 20H7"/></svg>'
+)
+
 
 def notice_html(text: str) -> str:
     """Render one line that is not an answer: what went wrong."""
@@ -187,8 +192,8 @@ def _understood_html(answer: Answer) -> str:
 def _actions_html(up: str, down: str) -> str:
     votes = "".join(
         f'<button type="button" data-vote="{name}" aria-pressed="false" aria-label="{words}" title="{words}">'
-        f"{sign}</button>"
-        for name, words, sign in (("up", up, "👍"), ("down", down, "👎"))
+        f"{THUMB}</button>"
+        for name, words in (("up", up), ("down", down))
     )
     return (
         f'<div class="actions">{votes}<button type="button" data-copy="">Copy with sources</button>'

@@ -323,14 +323,20 @@ function start({props, watch}) {
     openChat: open,
     onForgotten: id => { if (id === undefined || id === chat.id) open(newChat()); },
   });
-  $('#ask').prepend($('#chosen'));
   $('#new').addEventListener('click', () => open(newChat()));
   $('#export').addEventListener('click', download);
   $('#page').addEventListener('click', click);
   document.addEventListener('keydown', key);
   drawChat();
   look();
-  setTimeout(() => box()?.focus({preventScroll: true}), 300);
+  withBox();
+}
+
+// Gradio draws the question's box after the rest.
+function withBox() {
+  if (!box()) return setTimeout(withBox, 50);
+  $('#ask').prepend($('#chosen'));
+  box().focus({preventScroll: true});
 }
 
 window.citewire = {begin, start};
