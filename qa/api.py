@@ -135,6 +135,24 @@ class QA:
         qa.built = summary
         return qa
 
+    def add(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        report: Report | None = None,
+        wait: float = 0.0,
+        public_only: bool = False,
+    ) -> Summary:
+        """Index more articles, or new versions of some; takes none out. Questions can be asked meanwhile.
+
+        :param public_only: skip addresses that lead into a private network
+        :raises IndexBusy: another process is writing, and still is after ``wait`` seconds
+        """
+        measure = self._reader.measure
+        return build(
+            self.store, self._encoder, measure, sources, report=report, wait=wait, public_only=public_only
+        )
+
     def ask(self, question: str, *, filters: Filters = Filters()) -> Answer:
         """Answer a question.
 
