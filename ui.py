@@ -34,8 +34,10 @@ from qa.markdown import answer_markdown
 from qa.read import Reader
 from qa.render import answer_html, notice_html
 from qa.types import Answer
+from qa.web.about import about_router
 from qa.web.context import context_of
 from qa.web.library import Library
+from qa.web.routes import api_router, json_tools, named_endpoints
 from qa.web.server import NOT_ENCRYPTED, Service, announcement, make_app, serve
 
 log = logging.getLogger("citewire.chat")
@@ -115,6 +117,7 @@ def page(library: Library, batcher: Batcher) -> gr.Blocks:
             ask, [box, sent], [wire, box], js="(text) => window.citewire.begin(text)",
             concurrency_limit=BATCH, show_progress="hidden", api_visibility="private",
         )  # fmt: skip
+        named_endpoints(library, batcher.ask)
     return blocks
 
 
@@ -158,7 +161,15 @@ def main(
             )
         )
     service = service or Service()
-    server = serve(make_app(page(library), service, head=HEAD, theme=THEME), service)
+    batcher = Batcher(lambda queries, /, *, found: library.opened().answer(queries, found=found))
+    blocks = page(library, batcher)
+    routers = [
+        about_router(library, add=service.add, login=service.users is not None),
+        api_router(library, batcher.ask),
+    ]
+    app = make_app(blocks, service, routers, head=HEAD, theme=THEME)
+    json_tools(blocks)
+    server = serve(app, service)
     print(announcement(service, server.port), flush=True)
     if service.users:
         print(NOT_ENCRYPTED, file=sys.stderr, flush=True)
@@ -175,6 +186,7 @@ def main(
         print("stopped")
     finally:
         server.stop()
+        batcher.close()
         if library.qa:
             library.qa.close()
 

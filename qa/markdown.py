@@ -7,7 +7,7 @@ links go to http(s) addresses only. Pure functions of the values of ``qa.types``
 import re
 from collections.abc import Sequence
 
-from qa.render import REORDERING, is_web_address, outlet_and_day
+from qa.render import REORDERING, outlet_and_day
 from qa.types import Answer, Citation
 
 
@@ -68,7 +68,7 @@ def _part(text: str) -> str:
 
 
 def _address(citation: Citation) -> str:
-    if not is_web_address(citation.url):
+    if not citation.link:
         return ""
     return f" <{re.sub('[<> ]', _percent, citation.link)}>"
 

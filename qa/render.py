@@ -4,7 +4,6 @@ Holds: everything that comes in is escaped, and links go to http(s) addresses on
 exactly the citation's range. Pure functions of the values of ``qa.types``: no style, no page, no state.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from html import escape
@@ -79,17 +78,12 @@ def marked_html(text: str, start: int, length: int) -> str:
 
 def link_html(citation: Citation, words: str) -> str:
     """Render the way to the article's own page; nothing if its address is not http(s)."""
-    if not is_web_address(citation.url):
+    if not citation.link:
         return ""
     return (
         f'<a href="{escape(citation.link)}" target="_blank" rel="noopener noreferrer"'
         f' aria-label="Open the article at its own address">{words}</a>'
     )
-
-
-def is_web_address(url: str) -> bool:
-    """Whether an address may become a link."""
-    return re.match(r"https?://[^\s/]", url, re.IGNORECASE) is not None
 
 
 def _given_html(answer: Answer) -> str:
@@ -169,10 +163,9 @@ def _source_html(own: Sequence[Citation], number: int, *, preview: bool) -> str:
 
 def _open_html(citation: Citation, inside: str) -> str:
     """Render a button that opens the article in the reading pane, at the quote."""
-    link = citation.link if is_web_address(citation.url) else ""
     return (
         f'<button type="button" class="open" data-article="{escape(citation.article_id)}"'
-        f' data-start="{citation.start}" data-end="{citation.end}" data-link="{escape(link)}">'
+        f' data-start="{citation.start}" data-end="{citation.end}" data-link="{escape(citation.link)}">'
         f"{inside}</button>"
     )
 

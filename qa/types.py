@@ -4,6 +4,7 @@ Holds: article.text[c.start:c.end] == c.quote for each citation c of each answer
 All are frozen; what can be derived is a property. Knows no model and no index.
 """
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,11 +91,11 @@ class Citation:
 
     @property
     def link(self) -> str:
-        """The article's address with a text fragment that scrolls to the sentence, or "".
+        """The article's http(s) address with a text fragment that scrolls to the sentence, or "".
 
         Source: WICG, URL Fragment Text Directives.
         """
-        if not self.url:
+        if not is_web_address(self.url):
             return ""
         words = self.sentence.split()
         parts = [words] if len(words) <= 12 else [words[:6], words[-6:]]
@@ -118,6 +119,11 @@ class Citation:
     def label(self) -> str:
         """Title, outlet and date on one line, as far as they are known."""
         return ", ".join(part for part in (f"“{self.title}”", self.source, self.day) if part)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether an address may become a link: http(s), with a host."""
+    return re.match(r"https?://[^\s/]", url, re.IGNORECASE) is not None
 
 
 def _fragment(text: str) -> str:

@@ -138,8 +138,9 @@ def test_no_answer_says_what_was_missing_and_shows_the_closest_passages() -> Non
 
 
 def test_a_rewritten_question_is_shown_and_can_be_edited_and_one_as_typed_is_not() -> None:
-    assert 'Understood as: <em dir="auto">By how many?</em> <button type="button" data-question=' in answer_html(
-        answer(candidate(), asked="how many?")
+    assert (
+        'Understood as: <em dir="auto">By how many?</em> <button type="button" data-question='
+        in answer_html(answer(candidate(), asked="how many?"))
     )
     assert "Understood" not in answer_html(answer(candidate(), asked=" By how  many? "))
 

@@ -130,6 +130,8 @@ class AnswerReply(_Reply):
     citations: list[CitationReply] = Field(description="Each place that gives the answer, the best first.")
     alternatives: list[CandidateReply] = Field(description="Other answers, where sources disagree.")
     nearest: list[CitationReply] = Field(description="If there is no answer, the closest passages.")
+    rejected: str | None = Field(description="If there is no answer, the best words, too unsure for one.")
+    missing: list[str] = Field(description="If there is no answer, the question's words that no article has.")
     signature: str = Field(description="The models and settings that gave this answer.")
 
 
