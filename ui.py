@@ -99,9 +99,8 @@ def shown(answer: Answer) -> dict[str, Any]:
 def page(library: Library, batcher: Batcher) -> gr.Blocks:
     """Build the page over a library that is, or will be, open."""
 
-    def ask(text: str, sent: Any) -> Iterator[tuple[Any, ...]]:
-        for number, message in enumerate(reply(library, batcher, text, sent)):
-            yield message, gr.skip() if number else ""
+    def ask(text: str, sent: Any) -> Iterator[dict[str, Any]]:
+        yield from reply(library, batcher, text, sent)
 
     blocks: gr.Blocks
     with gr.Blocks(title="Citewire", analytics_enabled=False) as blocks:
@@ -114,8 +113,9 @@ def page(library: Library, batcher: Batcher) -> gr.Blocks:
                 lines=1, max_lines=5, autofocus=True, submit_btn=True, container=False,
             )  # fmt: skip
         box.submit(
-            ask, [box, sent], [wire, box], js="(text) => window.citewire.begin(text)",
-            concurrency_limit=BATCH, show_progress="hidden", api_visibility="private",
+            ask, [box, sent], wire, js="(text) => window.citewire.begin(text)",
+            trigger_mode="multiple", concurrency_limit=BATCH, show_progress="hidden",
+            api_visibility="private",
         )  # fmt: skip
         named_endpoints(library, batcher.ask)
     return blocks

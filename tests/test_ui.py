@@ -1,11 +1,10 @@
-"""The web chat: what its pure functions render, and the real page in a real browser."""
+"""The chat's page in a real browser, and the lines with which it starts and ends."""
 
 import os
 import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +15,8 @@ import pytest
 import ui
 from index.build import Progress
 from index.snapshot import Stats
+from index.types import Hit, Passage
+from qa.web.about import facts_of
 from qa.web.examples import SAMPLE_QUESTIONS
 from qa.web.library import progress_text
 
@@ -23,7 +24,10 @@ sync_api = pytest.importorskip("playwright.sync_api")
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = Path("/usr/bin/chromium")
-HOSTILE = '<script>alert(1)</script><img src="http://evil.example/x.png"> ![x](http://evil.example/y.png)'
+LAGOON = "By how many votes did the tidal lagoon win before the recount in Pendrawle?"
+FUEL = "How many tonnes of fuel leaked at Port Elswick?"
+PIN = "Who designed the Time's Up lapel pin?"
+NOWHERE = "Who is the president of France?"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,12 @@ def test_progress_is_said_in_words(progress: Progress | None, seconds: float, sa
 
 def test_the_header_counts_articles_and_outlets() -> None:
     stats = Stats(1, 1, 3, 100, (("The Ledger", 1), ("", 0)), date(2026, 1, 1), date(2026, 2, 1), 1)
-    assert "1 article from 1 outlet, 2026" in ui.header_html(stats)
+    assert facts_of(stats) == "1 article from 1 outlet, 2026"
+
+
+def test_what_is_being_read_is_said_in_words() -> None:
+    hits = [Hit(Passage(number, "a", 0, 1, "x"), 1.0) for number in range(2)]
+    assert ui.reading(hits) == "Reading 2 passages of 1 article"
 
 
 def start(home: Path, *options: str) -> subprocess.Popen[str]:
@@ -79,25 +88,32 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class Browsed:
-    """A page in Chromium, with every address it asked for and every dialog it opened."""
+    """A page in Chromium, with every host it asked and every dialog it opened."""
 
     def __init__(self, page: "sync_api.Page", address: str) -> None:
         self.page = page
         self.hosts: set[str] = set()
         self.dialogs: list[str] = []
+        self.errors: list[str] = []
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or ""))
         page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(address)
+        page.locator("#examples button").first.wait_for(timeout=120_000)
 
-    def ask(self, question: str) -> "sync_api.Locator":
+    def send(self, question: str) -> None:
         self.page.fill("#ask textarea", question)
         self.page.press("#ask textarea", "Enter")
-        return self.answered(question)
 
-    def answered(self, question: str) -> "sync_api.Locator":
-        turn = self.page.locator(".turn", has_text=question).last
-        turn.locator(".answer").wait_for(timeout=120_000)
-        return turn
+    def ask(self, question: str) -> "sync_api.Locator":
+        before = self.page.locator(".turn .answer").count()
+        self.send(question)
+        return self.answered(before)
+
+    def answered(self, before: int) -> "sync_api.Locator":
+        """Give the turn that has an answer when there were some before."""
+        self.page.locator(".turn .reply:has(.answer)").nth(before).wait_for(timeout=120_000)
+        return self.page.locator(".turn").last
 
 
 @pytest.fixture
@@ -113,30 +129,94 @@ def browse() -> Iterator["sync_api.Browser"]:
         browser.close()
 
 
-def test_a_person_asks_checks_the_source_and_asks_on(browse: "sync_api.Browser", address: str) -> None:
-    seen = Browsed(browse.new_page(), address)
-    page = seen.page
-    page.locator("#welcome h1").wait_for()  # at once, whatever the index does
-    examples = page.locator("#welcome button")
-    examples.first.wait_for(timeout=120_000)
-    assert "39 articles from 6 outlets" in page.locator("header").inner_text()
-    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+@pytest.fixture
+def seen(browse: "sync_api.Browser", address: str) -> Iterator[Browsed]:
+    context = browse.new_context(permissions=["clipboard-read", "clipboard-write"])
+    found = Browsed(context.new_page(), address)
+    yield found
+    assert found.hosts <= {"127.0.0.1"}
+    assert found.dialogs == []
+    assert found.errors == []
+    context.close()
 
-    turn = seen.ask("By how many votes did the tidal lagoon win before the recount in Pendrawle?")
+
+def test_an_answer_is_quoted_and_opens_its_article_at_the_words(seen: Browsed) -> None:
+    page = seen.page
+    assert "39 articles from 6 outlets" in page.locator("#facts").inner_text()
+    page.wait_for_function("document.activeElement.tagName === 'TEXTAREA'")
+    turn = seen.ask(LAGOON)
     assert turn.locator(".answer").inner_text().startswith("31")
     assert turn.locator("blockquote mark").inner_text() == "31"
-    card = turn.locator("details.source").first
-    assert not card.locator(".context").is_visible()
-    card.locator("summary").click()
-    assert card.locator(".context mark").is_visible()
-    assert card.locator("a").get_attribute("rel") == "noopener noreferrer"
+    tip = turn.locator(".answer .tip")
+    assert not tip.is_visible()
+    turn.locator(".answer .sure").hover()
+    assert re.match(r"\d\d%\. Of answers marked this sure", tip.inner_text())
 
-    turn = seen.ask("Who is the president of France?")
+    card = turn.locator(".version.best .source .open").first
+    card.click()
+    pane = page.locator("#pane")
+    mark = pane.locator("mark")
+    mark.wait_for()
+    assert mark.inner_text() == "31"
+    assert pane.locator("#pane-title").inner_text() in card.inner_text()
+    box, scroll = mark.bounding_box(), pane.locator(".scroll").bounding_box()
+    assert box
+    assert scroll
+    assert scroll["y"] <= box["y"] <= scroll["y"] + scroll["height"]
+    links = pane.locator("#pane-links a")
+    assert [link.get_attribute("rel") for link in links.all()] == ["noopener noreferrer"] * 2
+    assert "#:~:text=" in (links.first.get_attribute("href") or "")
+    page.keyboard.press("Escape")
+    assert not pane.is_visible()
+    assert page.evaluate("document.activeElement.className") == "open", "the focus is lost"
+
+
+def test_something_is_seen_within_200_ms_and_the_stages_follow(seen: Browsed) -> None:
+    took = seen.page.evaluate(
+        """async question => {
+          const field = document.querySelector('#ask textarea');
+          Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, question);
+          field.dispatchEvent(new Event('input', {bubbles: true}));
+          await new Promise(done => setTimeout(done, 100));
+          window.stages = [];
+          const look = new MutationObserver(() => {
+            const stage = document.querySelector('.turn .wait')?.textContent;
+            if (stage && window.stages.at(-1) !== stage) window.stages.push(stage);
+          });
+          look.observe(document.querySelector('#turns'), {subtree: true, childList: true, characterData: true});
+          const from = performance.now();
+          document.querySelector('#ask .submit-button').click();
+          while (!document.querySelector('.turn .wait')) await new Promise(requestAnimationFrame);
+          return performance.now() - from;
+        }""",
+        FUEL,
+    )
+    assert took < 200
+    seen.answered(0)
+    stages = seen.page.evaluate("window.stages")
+    assert stages[0] == "Searching"
+    assert re.fullmatch(r"Reading \d+ passages of \d+ articles", stages[-1])
+
+
+def test_answers_that_differ_stand_side_by_side_with_dates(seen: Browsed) -> None:
+    turn = seen.ask(FUEL)
+    versions = turn.locator(".version")
+    assert versions.count() >= 2
+    tops = {round((version.bounding_box() or {})["y"]) for version in versions.all()[:2]}
+    assert len(tops) == 1, "the first two are not beside each other"
+    assert all(re.search(r"\b20\d\d\b", text) for text in versions.locator(".meta").all_inner_texts())
+
+
+def test_no_answer_says_what_was_missing(seen: Browsed) -> None:
+    turn = seen.ask(NOWHERE)
     assert turn.locator(".answer").inner_text() == "Not in these articles"
-    assert turn.locator("details.source").count() > 0
-    assert card.get_attribute("open") is not None, "an earlier card closed"
+    assert "No article has the word “France”" in turn.inner_text()
+    assert turn.locator(".source").count() > 0
 
-    seen.ask("Who designed the Time's Up lapel pin?")
+
+def test_a_follow_up_and_a_typo_are_shown_as_understood_and_can_be_changed(seen: Browsed) -> None:
+    page = seen.page
+    seen.ask(PIN)
     turn = seen.ask("When did she make it?")
     assert "Understood as:" in turn.locator(".understood").inner_text()
     turn.locator(".understood button").click()
@@ -145,58 +225,109 @@ def test_a_person_asks_checks_the_source_and_asks_on(browse: "sync_api.Browser",
     turn = seen.ask("Who designed the Time's Up lapel pni of the Gloden Globes?")
     assert "Golden Globes" in turn.locator(".understood em").inner_text()
     turn.get_by_role("button", name="Ask as typed").click()
-    page.locator(".turn").nth(5).locator(".answer").wait_for()
-    assert '"Gloden"' in page.locator(".turn").nth(5).locator(".asked").inner_text()
-    assert page.locator(".turn").nth(5).locator(".understood").count() == 0
+    turn = seen.answered(3)
+    assert '"Gloden"' in turn.locator(".asked").inner_text()
+    assert turn.locator(".understood").count() == 0
 
-    page.fill("#ask textarea", "why " * 600)
-    page.press("#ask textarea", "Enter")
-    page.locator(".notice").wait_for()
+
+def test_what_cannot_be_asked_is_said_and_stays_in_the_box(seen: Browsed) -> None:
+    page = seen.page
+    seen.ask(LAGOON)
+    seen.send("why " * 600)
+    page.locator(".notice", has_text="the limit is 1,000").wait_for()
     page.wait_for_function("document.querySelector('#ask textarea').value.startsWith('why why')")
-    assert page.locator(".turn").count() == 6, "the conversation is still there"
+    assert page.locator(".turn .answer").count() == 1, "the conversation is still there"
+    seen.send("  ")
+    page.locator(".notice", has_text="Type a question first").wait_for()
+    page.route("**/gradio_api/queue/join*", lambda route: route.fulfill(status=503, body="{}"))
+    seen.send(NOWHERE)
+    page.locator(".notice", has_text="Too many people are asking").wait_for()
+    page.unroute("**/gradio_api/queue/join*")
+    seen.ask(NOWHERE)
+    assert page.locator(".turn .notice").count() == 0
+
+
+def test_conversations_are_kept_reopened_exported_and_forgotten(seen: Browsed) -> None:
+    page = seen.page
+    seen.ask(PIN)
+    page.reload()
+    assert "Arianne Phillips" in page.locator(".turn .answer").inner_text()
+    seen.ask("When did she make it?")
+    assert "Phillips" in page.locator(".understood em").inner_text(), "the reload lost the conversation"
+
+    with page.expect_download() as download:
+        page.click("#export")
+    exported = Path(download.value.path()).read_text()
+    assert re.fullmatch(r"citewire-\d{4}-\d\d-\d\d\.md", download.value.suggested_filename)
+    assert exported.startswith("# Citewire, ")
+    assert "### Who designed the Time's Up lapel pin?\n\n**Arianne Phillips**" in exported
 
     page.click("#new")
-    page.locator(".turn").first.wait_for(state="detached")
-    question = examples.nth(1).inner_text()
-    examples.nth(1).click()
-    assert seen.answered(question).locator("mark").count() > 0
-    page.press("#ask textarea", "Enter")
-    page.locator(".notice", has_text="Type a question first").wait_for()
-    assert seen.hosts == {"127.0.0.1"}
-    assert seen.dialogs == []
+    assert page.locator(".turn").count() == 0
+    seen.ask(LAGOON)
+    page.click("#show-history")
+    chats = page.locator("#chats .chat")
+    assert chats.count() == 2
+    chats.filter(has_text=PIN).click()
+    assert page.locator(".turn").count() == 2
+    page.click("#show-history")
+    page.get_by_role("button", name=f"Delete “{LAGOON}”").click()
+    assert chats.count() == 1
+    page.click("#forget")
+    assert page.locator("#chats").inner_text() == "None yet."
+    page.keyboard.press("Escape")
+    assert page.locator(".turn").count() == 0
 
 
-def test_every_example_has_an_answer(browse: "sync_api.Browser", address: str) -> None:
-    seen = Browsed(browse.new_page(), address)
-    seen.page.locator("#welcome button").first.wait_for(timeout=120_000)
-    shown = seen.page.locator("#welcome button").all_inner_texts()
+def test_an_answer_is_copied_with_its_sources(seen: Browsed) -> None:
+    turn = seen.ask(PIN)
+    turn.get_by_role("button", name="Copy with sources").click()
+    turn.locator(".said", has_text="Copied").wait_for()
+    copied = seen.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(f"{PIN}\n\nArianne Phillips   (")
+    assert "[1] “Golden Globes go black" in copied
+
+
+def test_filters_keep_to_outlets_and_days(seen: Browsed) -> None:
+    page = seen.page
+    page.click("#show-filters")
+    page.get_by_label("Fieldnotes").check()
+    page.get_by_role("button", name="Done").click()
+    assert page.locator("#chosen").inner_text().startswith("Only Fieldnotes")
+    turn = seen.ask(FUEL)
+    assert all(meta.startswith("Fieldnotes") for meta in turn.locator(".meta").all_inner_texts())
+
+    page.get_by_role("button", name="Ask all articles again").click()
+    page.click("#show-filters")
+    page.fill("#since", "2026-01-01")
+    page.fill("#until", "2025-01-01")
+    page.get_by_role("button", name="Done").click()
+    assert page.locator("#filters-wrong").is_visible()
+    page.fill("#until", "2026-12-31")
+    page.get_by_role("button", name="Done").click()
+    assert "from 1 Jan 2026" in page.locator("#chosen").inner_text()
+    turn = seen.ask(FUEL)
+    assert all("2026" in meta for meta in turn.locator(".meta").all_inner_texts())
+
+
+def test_keys_reach_the_question_and_earlier_ones(seen: Browsed) -> None:
+    page = seen.page
+    seen.ask(PIN)
+    page.locator("#top").click()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    page.keyboard.press("ArrowUp")
+    assert page.locator("#ask textarea").input_value() == PIN
+
+
+def test_every_example_has_an_answer(seen: Browsed) -> None:
+    shown = seen.page.locator("#examples button").all_inner_texts()
     assert shown == [question for question, _ in SAMPLE_QUESTIONS]
-    for question in shown:
+    seen.page.locator("#examples button").first.click()
+    assert seen.answered(0).locator("mark").count() > 0
+    for question in shown[1:]:
         assert seen.ask(question).locator("mark").count() > 0, question
-
-
-def test_a_hostile_article_is_shown_as_text(browse: "sync_api.Browser", tmp_path: Path) -> None:
-    folder = tmp_path / "articles"
-    folder.mkdir()
-    body = f"The keeper of Brannock Lighthouse is Oona Fairweather {HOSTILE} ${{alert(2)}} {{{{value}}}}."
-    (folder / "a.jsonl").write_text(
-        '{"title": "<img src=x onerror=alert(1)>", "text": %s, "url": "javascript:alert(1)"}'
-        % ('"' + (body + " Brannock Lighthouse was built in 1871. ").replace('"', '\\"') + '"')
-    )
-    process = start(tmp_path, "--articles", str(folder), "--index", str(tmp_path / "i"))
-    try:
-        seen = Browsed(browse.new_page(), served(process))
-        turn = seen.ask("Who is the keeper of Brannock Lighthouse?")
-        turn.locator("summary").first.click()
-        shown = turn.inner_text()
-        assert "<script>alert(1)</script>" in shown
-        assert "${alert(2)} {{value}}" in shown
-        assert turn.locator("img, script, a[href^=javascript]").count() == 0
-        time.sleep(0.5)
-        assert seen.dialogs == []
-        assert seen.hosts == {"127.0.0.1"}
-    finally:
-        stop(process)
 
 
 @pytest.mark.parametrize("options", [["--index", "nowhere"], ["--articles", "nowhere", "--index", "{}"]])

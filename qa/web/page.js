@@ -3,7 +3,7 @@
 
 import {asMarkdown, keep, lastChat, newChat, newId} from './chats.js';
 import {closePane, openPane, setUpPane} from './pane.js';
-import {drawOutlets, filters, setUpSheets} from './sheets.js';
+import {dayText, drawOutlets, filters, setUpSheets} from './sheets.js';
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const TICK = 500; // milliseconds between looks at articles that are being opened
@@ -75,11 +75,14 @@ function begin(text) {
   const id = newId();
   recalled = 0;
   for (const notice of document.querySelectorAll('.turn.only-notice')) notice.remove();
-  if (text.trim()) {
-    waiting.set(id, {chat, asked: text});
-    toTurn(addTurn(id, text, '<p class="wait" role="status">Searching</p>'));
-    drawState();
+  if (!text.trim()) {
+    if (!waiting.size) failText(id, 'Type a question first.');
+    return [text, {id: ''}];
   }
+  waiting.set(id, {chat, asked: text});
+  toTurn(addTurn(id, text, '<p class="wait" role="status">Searching</p>'));
+  drawState();
+  fill('');
   const turns = chat.turns.slice(-REMEMBERED).map(({question, answer, articles}) => ({question, answer, articles}));
   return [text, {id, turns, ...filters()}];
 }
@@ -89,14 +92,14 @@ function receive(message) {
   if (!message?.id) return;
   const {id, stage, html, turn, notice} = message;
   const asked = waiting.get(id);
+  if (!asked) return;
   if (stage) {
     const place = element(id) && $('.wait', element(id));
     if (place) place.textContent = stage;
     return;
   }
-  if (asked === undefined && !(notice && !element(id))) return;
   waiting.delete(id);
-  if (notice) return fail(id, asked?.asked || '', notice);
+  if (notice) return fail(id, asked.asked, notice);
   const kept = {...turn, id, html, asked: asked.asked, history: asked.chat.turns.length, vote: ''};
   asked.chat.turns.push(kept);
   keep(asked.chat, {open: asked.chat === chat});
@@ -116,7 +119,7 @@ function fail(id, asked, notice) {
 }
 
 function failText(id, text) {
-  const {asked} = waiting.get(id);
+  const asked = waiting.get(id)?.asked || '';
   waiting.delete(id);
   fail(id, asked, '<p class="notice" role="alert"></p>');
   $('.notice', element(id)).textContent = text;
@@ -261,7 +264,7 @@ async function look() {
   $('#show-add').hidden = !about.add;
   $('#logout').hidden = !about.login;
   drawOutlets(about.sources);
-  for (const day of [$('#since'), $('#until')]) Object.assign(day, {min: about.oldest || '', max: about.newest || ''});
+  $('#days').textContent = about.oldest ? `They are from ${dayText(about.oldest)} to ${dayText(about.newest)}.` : '';
   const opening = $('#opening'), bar = $('progress', opening);
   const closed = Boolean(about.status) && !about.facts;
   opening.hidden = !closed || Boolean(about.error);

@@ -21,6 +21,10 @@ export function setUpSheets({onFilters, onAdded, openChat, onForgotten}) {
   $('#forget').addEventListener('click', () => { forgetAll(); onForgotten(); drawChats(openChat, onForgotten); });
 }
 
+// "2026-06-01" as "1 Jun 2026".
+export const dayText = text =>
+  new Date(`${text}T12:00:00`).toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'});
+
 // --- filters ---
 
 export function drawOutlets(sources) {
@@ -39,13 +43,12 @@ export function filters() {
 }
 
 function setUpFilters(onFilters) {
-  const day = text => new Date(`${text}T12:00:00`).toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'});
   const show = () => {
     const {sources, since, until} = filters();
     const wrong = since && until && since > until;
     $('#filters-wrong').hidden = !wrong;
     $('#filters-wrong').textContent = wrong ? 'The last day is before the first.' : '';
-    const parts = [sources.join(', '), since && `from ${day(since)}`, until && `to ${day(until)}`].filter(Boolean);
+    const parts = [sources.join(', '), since && `from ${dayText(since)}`, until && `to ${dayText(until)}`].filter(Boolean);
     const chosen = $('#chosen');
     chosen.hidden = !parts.length;
     const clear = make('button', '✕', {type: 'button', ariaLabel: 'Ask all articles again'});
