@@ -210,6 +210,12 @@ def test_a_known_route_takes_its_own_methods(method: str, path: str) -> None:
     assert ask(method, path).status_code == 405
 
 
+def test_the_head_of_a_request_has_a_limit() -> None:
+    assert ask("GET", "/api/ask?question=" + "x" * 15_000).status_code == 200
+    assert ask("GET", "/api/ask?question=" + "x" * 17_000).status_code == 431
+    assert ask("GET", "/config", headers={"cookie": "x" * 17_000}).status_code == 431
+
+
 def chunks(size: int, each: int = 4096) -> AsyncIterator[bytes]:
     async def give() -> AsyncIterator[bytes]:
         for start in range(0, size, each):

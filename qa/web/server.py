@@ -23,7 +23,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from index.errors import CitewireError
-from qa.web.guard import Gate, Guard
+from qa.web.guard import HEAD, Gate, Guard
 from qa.web.login import Login
 from qa.web.users import Users
 
@@ -36,7 +36,6 @@ QUEUE = 64  # questions that wait, for two cores that answer a few in a second; 
 CONCURRENCY = 4  # Gradio's events of one kind that run side by side, where the page names no other number
 CONNECTIONS = 512  # open at once; each person who looks at the page holds one
 KEEP_ALIVE = 10  # seconds that a connection stays open with no request, or half of one
-HEADER_BYTES = 16 * 1024  # of a request's line and headers
 GRACE = 1  # seconds that replies have left when the server is told to stop
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 ANYWHERE = ("0.0.0.0", "::", "")
@@ -166,7 +165,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, date_header=True, lifespan="on",
-            http=_Impatient, ws="none", h11_max_incomplete_event_size=HEADER_BYTES,
+            http=_Impatient, ws="none", h11_max_incomplete_event_size=HEAD,
             limit_concurrency=CONNECTIONS, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
             # A proxy that ends TLS says who asks, and how; it is believed on this machine only.
             proxy_headers=service.users is not None, forwarded_allow_ips="127.0.0.1",
