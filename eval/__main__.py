@@ -95,10 +95,16 @@ def main(
     ] = None,
     articles: Annotated[
         Path | None,
-        typer.Option(help="The articles. Default: the packaged sample, or a SQuAD file's own paragraphs."),
+        typer.Option(
+            help="The articles. Default: those of --index if it is there, a SQuAD file's own paragraphs,"
+            " or the packaged sample."
+        ),
     ] = None,
     index: Annotated[
-        Path | None, typer.Option(help="Where the index is kept. Default: a cache folder.")
+        Path | None,
+        typer.Option(
+            help="An index; brought up to date with --articles, else asked as it is. Default: a cache."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("eval-report"),
     k: Annotated[int, typer.Option(min=1, help="Passages among which a right article is looked for.")] = 10,
@@ -155,6 +161,7 @@ def _run(
 
     from eval.questions import load_gold, spread, typed_carelessly
     from eval.report import build_report, table, write
+    from index.load import is_index
 
     _make_folder(out)
     cache = user_cache_path("citewire") / "eval"
@@ -163,11 +170,18 @@ def _run(
         questions = spread(questions, limit)
     if typed:
         questions = typed_carelessly(questions)
+    # Without --articles an index that is there holds what the questions are about, such as a chat's votes.
+    no_corpus = articles is None and corpus == SAMPLE and models.max_tokens is None
+    as_it_is = no_corpus and index is not None and is_index(index)
     index = index or index_path(corpus, cache)
-    qa = open_qa(corpus, index, models)
+    qa = open_qa(None if as_it_is else corpus, index, models)
     outcomes = _ask_all(qa, questions, corpus, k)
     report = build_report(outcomes, qa.signature, k)
-    files = {"gold": [str(path) for path in gold], "articles": str(corpus), "index": str(index)}
+    files = {
+        "gold": [str(path) for path in gold],
+        "articles": None if as_it_is else str(corpus),
+        "index": str(index),
+    }
     settings = {**files, "k": k, "limit": limit, "typed": typed}
     typer.echo(table(report))
     write(report, outcomes, out, settings=settings, versions=_versions())
@@ -193,20 +207,25 @@ def _fit(outcomes: "list[Outcome]", models: "Models", path: Path) -> str:
 
 
 def index_path(corpus: Path, cache: Path) -> Path:
-    """Where the index over ``corpus`` is kept by default: the chat's for the sample, else in ``cache``."""
+    """Where the index over ``corpus`` is kept by default.
+
+    The chat over the sample has another, to which people add articles.
+    """
     if corpus == SAMPLE:
         from qa.api import sample_index_path
 
-        return sample_index_path()
+        return cache / sample_index_path().name
     key = hashlib.sha256(str(corpus.resolve()).encode()).hexdigest()[:16]
     return cache / f"{corpus.name}-{key}.citewire"
 
 
-def open_qa(corpus: Path, index: Path, models: "Models") -> "Asker":
-    """Open the index over ``corpus``, or build it."""
+def open_qa(corpus: Path | None, index: Path, models: "Models") -> "Asker":
+    """Open the index over ``corpus``, or build it; as it is if ``corpus`` is None."""
     from index.progress import Bar
     from qa.api import QA
 
+    if corpus is None:
+        return QA.open(index, **models.arguments())
     with Bar() as bar:
         return QA.from_articles(corpus, index=index, report=bar, prune=True, **models.arguments())
 

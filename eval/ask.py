@@ -89,8 +89,17 @@ class Outcome:
         return self.question.answerable and self.best_f1 >= RIGHT_F1
 
     @property
+    def heeded(self) -> bool:
+        """Whether a rejected answer is not given again; if the rejected was none, whether one is given."""
+        if not self.question.wrong:
+            return self.shown is not None
+        return self.shown is None or token_f1(self.shown, self.question.wrong) < RIGHT_F1
+
+    @property
     def fault(self) -> str | None:
-        """One of ``FAULTS``: the step that lost the answer; None if what was shown is right."""
+        """One of ``FAULTS``: the step that lost the answer; None if what was shown is right, or rejected."""
+        if self.question.rejected:
+            return None
         if not self.question.answerable:
             return "false answer" if self.shown is not None else None
         if self.right:
@@ -123,6 +132,7 @@ class Outcome:
             "rank": self.rank,
             "latency_ms": round(self.latency_ms, 1),
             "fault": self.fault,
+            **({"wrong": list(self.question.wrong), "heeded": self.heeded} if self.question.rejected else {}),
         }
 
 
@@ -172,4 +182,6 @@ def _articles(hit: Hit) -> list[str]:
 
 
 def _standalone_f1(qa: Asker, question: Question) -> float | None:
-    return token_f1(qa.ask(question.standalone).text or "", question.answers) if question.standalone else None
+    if not question.standalone or question.rejected:
+        return None
+    return token_f1(qa.ask(question.standalone).text or "", question.answers)

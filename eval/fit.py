@@ -103,4 +103,4 @@ def summary(judged: Sequence[Judged]) -> str:
 
 
 def _known(outcomes: Sequence[Outcome]) -> list[Outcome]:
-    return [outcome for outcome in outcomes if not outcome.question.history]
+    return [o for o in outcomes if not o.question.history and not o.question.rejected]

@@ -33,7 +33,7 @@ def draw(report: Report, out: Path) -> None:
 
 
 def _draw_risk(axes: Axes, report: Report) -> None:
-    coverage, risk = zip(*report.risk_coverage, strict=True)
+    coverage, risk = zip(*report.risk_coverage or [(0.0, 0.0)], strict=True)
     axes.plot(coverage, risk, color="#2f6690", drawstyle="steps-post")
     overall = report.scores["all"]
     if overall["shown_right"].n:

@@ -1,7 +1,8 @@
 """Gold questions from files: Citewire's own JSONL, training questions on articles, SQuAD v1.1 and v2.0.
 
 Holds: a bad row is one CitewireError that names file and line; ids are unique over all files.
-A gold source is written relative to the articles folder; ``article_id`` makes it an ``Article.id``.
+A gold source is written relative to the articles folder, or is an ``Article.id`` already: an absolute path
+or an address; ``article_id`` makes it one.
 Asks nothing and scores nothing.
 """
 
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import CitewireError
+from index.load import is_address
 from qa.default_reader.careless import hurried
 
 KINDS = ("single", "multi", "unanswerable", "followup")
+REJECTED = "rejected"  # a person said that an answer is wrong; nobody said which is right
 CONTEXTS = "contexts.jsonl"  # the articles of a SQuAD file: one row a paragraph
 
 
@@ -27,7 +30,8 @@ class Question:
     ``answers`` are the accepted spans, none for an unanswerable question. ``sources`` are the articles
     that give the answer, none where the file doesn't say. ``history`` (earlier question, its answer)
     and ``standalone`` (the question written out) belong to follow-ups. ``conflict`` marks a question
-    on which the sources disagree. ``file`` is the name of the gold file.
+    on which the sources disagree. ``wrong`` are the words that a rejected answer had, none where
+    "not in these articles" was rejected. ``file`` is the name of the gold file.
     """
 
     id: str
@@ -40,14 +44,23 @@ class Question:
     standalone: str = ""
     conflict: bool = False
     file: str = ""
+    wrong: tuple[str, ...] = ()
 
     @property
     def answerable(self) -> bool:
-        return self.kind != "unanswerable"
+        """Whether the gold names a right answer."""
+        return self.kind not in ("unanswerable", REJECTED)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the gold only says what is wrong; then it has a score of its own."""
+        return self.kind == REJECTED
 
 
 def article_id(articles: Path, source: str) -> str:
-    """The ``Article.id`` of a gold source: its absolute path, with ``#row`` where it is a row."""
+    """The ``Article.id`` of a gold source: an address, else its absolute path, with ``#row`` for a row."""
+    if is_address(source):
+        return source
     path, mark, row = source.partition("#")
     return f"{(_folder(articles) / path).resolve()}{mark}{row}"
 
@@ -149,16 +162,24 @@ def _question(row: object, articles: Path) -> Question:
         history=_history(row),
         standalone=_text(row, "standalone", empty=True),
         conflict=row.get("conflict", False) is True,
+        wrong=_texts(row, "wrong"),
     )
-    if question.kind not in KINDS:
-        raise ValueError(f"expected type to be one of {', '.join(KINDS)}, got {question.kind!r}")
+    kinds = (*KINDS, REJECTED)
+    if question.kind not in kinds:
+        raise ValueError(f"expected type to be one of {', '.join(kinds)}, got {question.kind!r}")
     if question.answerable != bool(question.answers):
         raise ValueError(
             f"expected answers, and none for unanswerable; got {len(question.answers)} ({question.kind})"
         )
-    if (question.kind == "followup") != bool(question.history and question.standalone):
+    if question.wrong and not question.rejected:
+        raise ValueError(f"expected wrong words for type {REJECTED} only, got type {question.kind!r}")
+    follows = bool(question.history and question.standalone)
+    # What has no right answer may be a follow-up too.
+    if follows != (question.kind == "followup") and (question.answerable or not follows):
         raise ValueError("expected history and standalone for a followup, and only there")
     for source in question.sources:
+        if is_address(source) or Path(source).is_absolute():
+            continue  # an id of the index, which may hold what is no file any more
         if not Path(article_id(articles, source.partition("#")[0])).is_file():
             raise ValueError(f"expected sources to be files in {articles}, got {source!r}")
     return question

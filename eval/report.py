@@ -47,7 +47,8 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Report:
     """All figures of a run. ``scores`` is group -> score name -> Score; groups are those present of
-    "all", "answerable" and the question types. ``risk_coverage`` is (coverage, risk) points.
+    "all", "answerable" and the question types. ``risk_coverage`` is (coverage, risk) points. Rejected
+    answers are in none of these but the latency: ``heeded`` is the share that is not given again.
     """
 
     signature: str
@@ -57,13 +58,14 @@ class Report:
     latency_ms: Mapping[str, float]
     calibration: Sequence[Bin]
     risk_coverage: Sequence[tuple[float, float]]
+    heeded: Score | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON-ready data, NaN as None."""
         data = asdict(self)
-        for group in data["scores"].values():
-            for score in group.values():
-                score.update({key: None for key, value in score.items() if math.isnan(value)})
+        scores = [score for group in data["scores"].values() for score in group.values()]
+        for score in [*scores, *filter(None, [data["heeded"]])]:
+            score.update({key: None for key, value in score.items() if math.isnan(value)})
         return data
 
 
@@ -74,24 +76,31 @@ def build_report(outcomes: Sequence[Outcome], signature: str, k: int) -> Report:
     :param signature: that of the QA; the settings of the scores are appended to it
     :param k: passages that ``Outcome.rank`` looked at
     """
-    groups = {"all": list(outcomes), "answerable": [o for o in outcomes if o.question.answerable]}
-    groups |= {kind: [o for o in outcomes if o.question.kind == kind] for kind in KINDS}
-    confidences, right = _confidence_columns(outcomes)
+    judged = [o for o in outcomes if not o.question.rejected]
+    groups = {"all": judged, "answerable": [o for o in judged if o.question.answerable]}
+    groups |= {kind: [o for o in judged if o.question.kind == kind] for kind in KINDS}
+    confidences, right = _confidence_columns(judged)
     latencies = [o.latency_ms for o in outcomes]
     faults = Counter(o.fault for o in outcomes)
     return Report(
         signature=f"{signature}|k:{k}|right:f1>={RIGHT_F1}|bins:{BINS}|bootstrap:{RESAMPLES}|seed:{SEED}",
         k=k,
-        scores={name: _scores(group) for name, group in groups.items() if group},
+        scores={name: _scores(group) for name, group in groups.items() if group or name == "all"},
         faults={fault: faults[fault] for fault in FAULTS},
         latency_ms={f"p{p}": round(float(np.percentile(latencies, p)), 1) for p in (50, 95)},
         calibration=calibration_bins(confidences, right),
         risk_coverage=risk_coverage(confidences, right),
+        heeded=_mean(o.heeded for o in outcomes if o.question.rejected)
+        if len(judged) < len(outcomes)
+        else None,
     )
 
 
 def _confidence_columns(outcomes: Sequence[Outcome]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    return np.array([o.confidence for o in outcomes]), np.array([o.right for o in outcomes])
+    return (
+        np.array([o.confidence for o in outcomes], dtype=np.float64),
+        np.array([o.right for o in outcomes], dtype=np.bool_),
+    )
 
 
 def _scores(group: Sequence[Outcome]) -> dict[str, Score]:
@@ -162,7 +171,7 @@ def _sentences(report: Report) -> list[str]:
     ]
     lines = [
         "In brackets: 95% bootstrap intervals. Abstaining counts as an empty answer, save in “never abst.”.",
-        f"Declined: {', '.join(declined)}.",
+        f"Declined: {', '.join(declined) or '–'}.",
         f"Shown: {overall['shown_right'].n} answers, of which right: {overall['shown_right']};"
         f" an F1 of {RIGHT_F1} or more counts as right.",
         f"Confidence: AUROC {overall['auroc']}, calibration error {overall['ece']} in {BINS} bins.",
@@ -172,6 +181,8 @@ def _sentences(report: Report) -> list[str]:
             f"Follow-ups: F1 {followup['f1']} in the chat, {followup['standalone_f1']} written out;"
             f" share kept {followup['share_of_standalone']}."
         )
+    if report.heeded:
+        lines.append(f"Rejected by people: {report.heeded.n}, of which not given again: {report.heeded}.")
     return [
         *lines,
         f"Latency: p50 {report.latency_ms['p50']:.0f} ms, p95 {report.latency_ms['p95']:.0f} ms a question.",

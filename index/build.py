@@ -71,6 +71,7 @@ def build(
     wait: float = 0.0,
     limits: Limits = Limits(),
     validators: Validators | None = None,
+    public_only: bool = False,
 ) -> Summary:
     """Bring an index up to date with files, folders, pages or feeds.
 
@@ -79,6 +80,7 @@ def build(
     :param prune: also take out articles of these files and folders that are no longer there
     :param wait: seconds to wait for another process that is writing
     :param validators: kept from one call to the next, they spare addresses that have not changed
+    :param public_only: skip addresses that lead into a private network
     :raises IndexBusy: another process is writing
     """
     started = time.perf_counter()
@@ -86,7 +88,7 @@ def build(
     chunking = Chunking(store.manifest.max_tokens, store.manifest.overlap)
     with store.update(wait) as writer:
         work = _Work(writer, encoder, report)
-        for item in load(sources, limits=limits, validators=validators):
+        for item in load(sources, limits=limits, validators=validators, public_only=public_only):
             if isinstance(item, Skipped):
                 work.skipped.append(item)
                 continue

@@ -4,6 +4,7 @@
     ├── LoadError           a file, row or address cannot become an article (reported, skipped)
     ├── ModelError          an encoder or reader is missing, changed or of the wrong kind
     ├── QuestionError       an empty or overlong question (raised by qa)
+    ├── Busy                too many questions at once (raised by qa)
     └── StoreError          the index on disk
         ├── IndexMissing    nothing there, or not an index
         ├── IndexMismatch   made by another encoder, or by another version of Citewire
@@ -28,6 +29,10 @@ class ModelError(CitewireError):
 
 class QuestionError(CitewireError):
     """A question is empty or too long."""
+
+
+class Busy(CitewireError):
+    """Too many questions wait for an answer already; asked again in some seconds, it is answered."""
 
 
 class StoreError(CitewireError):

@@ -1,6 +1,6 @@
 """http(s) address -> bytes; feed -> its entries.
 
-Part of load, and the only module of the package that goes to the network.
+Part of load, and with public.py, which it may send through, all of the package that goes to the network.
 Holds: every hop of a redirect is http(s); a body is counted while it streams, unpacked, and cut off at the
 limit; feedparser gets bytes and never fetches.
 """
@@ -69,12 +69,25 @@ class Entry:
     id: str
 
 
-def new_client() -> "httpx.Client":
-    """Return a client with this module's limits; close it after use."""
+def new_client(*, public_only: bool = False) -> "httpx.Client":
+    """Return a client with this module's limits; close it after use.
+
+    :param public_only: refuse hosts with an address that is not public, also where a redirect leads to one
+    """
     import httpx
 
-    headers = {"User-Agent": USER_AGENT}
-    return httpx.Client(headers=headers, follow_redirects=True, max_redirects=MAX_REDIRECTS, timeout=TIMEOUT)
+    transport: httpx.BaseTransport | None = None
+    if public_only:
+        from index.public import PublicOnly
+
+        transport = PublicOnly()
+    return httpx.Client(
+        headers={"User-Agent": USER_AGENT},
+        follow_redirects=True,
+        max_redirects=MAX_REDIRECTS,
+        timeout=TIMEOUT,
+        transport=transport,
+    )
 
 
 def fetch(

@@ -70,6 +70,7 @@ def load(
     *,
     limits: Limits = Limits(),
     validators: Validators | None = None,
+    public_only: bool = False,
 ) -> Iterator[Article | Skipped]:
     """Yield the articles of all sources, in their order; lazily, one file at a time.
 
@@ -77,9 +78,10 @@ def load(
     http(s) address of a page or an RSS or Atom feed. Sources that overlap give each article once.
 
     :param validators: kept from one call to the next, they spare addresses that have not changed
+    :param public_only: skip addresses that lead into a private network
     """
     with Parsers() as parsers:
-        run = _Run(limits, validators, parsers)
+        run = _Run(limits, validators, parsers, public_only)
         for source in sources:
             if is_address(source):
                 yield from _load_url(str(source), run)
@@ -95,6 +97,7 @@ class _Run:
     limits: Limits
     validators: Validators | None
     parsers: Parsers
+    public_only: bool
     seen: set[str] = field(default_factory=set)
 
     def fetch(self, url: str, client: "httpx.Client") -> Fetched:
@@ -205,7 +208,7 @@ def _load_rows(path: Path, suffix: str, limits: Limits) -> Iterator[Article | Sk
 
 
 def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
-    with new_client() as client:
+    with new_client(public_only=run.public_only) as client:
         try:
             fetched = run.fetch(url, client)
             if is_feed(fetched):

@@ -198,25 +198,23 @@ def _sentence(text: str, start: int, end: int, context: tuple[int, int]) -> tupl
 
 
 def _citations(spans: Sequence[Span], source: Source) -> tuple[Citation, ...]:
-    """Cite each article once, by its best span, then the copies of those articles.
+    """Cite each article once, by its best span, in the order of evidence.
 
-    The first citation of a story is evidence; further ones of the same story are copies.
+    The first citation of a story is evidence; those of the same story are its copies and come after it.
     """
-    own = ((span.passage.article_id, span) for span in spans[:PLACES])
+    said = ((span.passage.article_id, span) for span in spans[:PLACES])
     twins = ((twin.article_id, _in_copy(span, twin)) for span in spans[:PLACES] for twin in span.hit.copies)
     by_article: dict[str, Citation] = {}
-    for article_id, span in chain(own, twins):
+    for article_id, span in chain(said, twins):
         if span and article_id not in by_article and (citation := cite(span, source)):
             by_article[article_id] = citation
     found = list(by_article.values())
     stories = source.stories(citation.article_id for citation in found)
-    seen: set[int] = set()
-    ordered = []
+    by_story: dict[int, list[Citation]] = {}
     for citation in found[:PLACES]:
-        story = stories[citation.article_id]
-        ordered.append(replace(citation, copy=story in seen))
-        seen.add(story)
-    return tuple(ordered)
+        own = by_story.setdefault(stories[citation.article_id], [])
+        own.append(replace(citation, copy=bool(own)))
+    return tuple(chain.from_iterable(by_story.values()))
 
 
 def _in_copy(span: Span, twin: Passage) -> Span | None:

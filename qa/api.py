@@ -7,6 +7,7 @@ Only this module puts the steps in order. Loads no model before the first questi
 
 import hashlib
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,7 @@ from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
 from qa.retrieve import Fusion, retrieve
 from qa.spelling import mended
+from qa.terms import STOP_WORDS, content_words
 from qa.types import Answer, Query, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
@@ -132,6 +134,24 @@ class QA:
         qa = cls(store, encoder, reader, config)
         qa.built = summary
         return qa
+
+    def add(
+        self,
+        sources: Iterable[str | os.PathLike[str]],
+        *,
+        report: Report | None = None,
+        wait: float = 0.0,
+        public_only: bool = False,
+    ) -> Summary:
+        """Index more articles, or new versions of some; takes none out. Questions can be asked meanwhile.
+
+        :param public_only: skip addresses that lead into a private network
+        :raises IndexBusy: another process is writing, and still is after ``wait`` seconds
+        """
+        measure = self._reader.measure
+        return build(
+            self.store, self._encoder, measure, sources, report=report, wait=wait, public_only=public_only
+        )
 
     def ask(self, question: str, *, filters: Filters = Filters()) -> Answer:
         """Answer a question.
@@ -246,9 +266,16 @@ class QA:
             weighed = clusters(own, closeness, snapshot)
             options = candidates(weighed, snapshot, self.calibration.probability)
             answered = bool(options) and options[0].confidence >= self.threshold
-            closest = () if answered else nearest(found, options, snapshot)
             answers.append(
-                Answer(query.question, options, answered, closest, self.signature, asked=query.asked)
+                Answer(
+                    question=query.question,
+                    candidates=options,
+                    answered=answered,
+                    nearest=() if answered else nearest(found, options, snapshot),
+                    signature=self.signature,
+                    asked=query.asked,
+                    missing=() if answered else _missing(query.question, snapshot),
+                )
             )
         return answers
 
@@ -319,6 +346,14 @@ def turn_of(answer: Answer) -> Turn:
     """Give what a conversation remembers of an answer."""
     articles = dict.fromkeys(citation.article_id for citation in answer.citations)
     return Turn(answer.question, answer.text or "", tuple(articles))
+
+
+def _missing(question: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """Give the words of a question that no article has in any form."""
+    terms = [word for word in content_words(question) if word not in STOP_WORDS]
+    absent = [term for term, n in zip(terms, snapshot.count(terms, most=1), strict=True) if not n]
+    typed = (re.search(re.escape(term), question, re.IGNORECASE) for term in dict.fromkeys(absent))
+    return tuple(match[0] for match in typed if match)
 
 
 def manifest_for(encoder: Encoder, chunking: Chunking = Chunking()) -> Manifest:

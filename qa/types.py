@@ -4,6 +4,7 @@ Holds: article.text[c.start:c.end] == c.quote for each citation c of each answer
 All are frozen; what can be derived is a property. Knows no model and no index.
 """
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,11 +91,11 @@ class Citation:
 
     @property
     def link(self) -> str:
-        """The article's address with a text fragment that scrolls to the sentence, or "".
+        """The article's http(s) address with a text fragment that scrolls to the sentence, or "".
 
         Source: WICG, URL Fragment Text Directives.
         """
-        if not self.url:
+        if not is_web_address(self.url):
             return ""
         words = self.sentence.split()
         parts = [words] if len(words) <= 12 else [words[:6], words[-6:]]
@@ -118,6 +119,11 @@ class Citation:
     def label(self) -> str:
         """Title, outlet and date on one line, as far as they are known."""
         return ", ".join(part for part in (f"“{self.title}”", self.source, self.day) if part)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether an address may become a link: http(s), with a host."""
+    return re.match(r"https?://[^\s/]", url, re.IGNORECASE) is not None
 
 
 def _fragment(text: str) -> str:
@@ -158,9 +164,10 @@ class Answer:
     """What Citewire replies to a question.
 
     ``candidates`` are ranked, best first; ``answered`` says whether the best one is sure enough to be
-    shown as the answer. If not, ``text`` is None, which means "not in these articles", and
-    ``nearest`` holds the closest passages, the best rejected words first. ``signature`` names the
-    encoder, the reader and the settings that produced it.
+    shown as the answer. If not, ``text`` is None, which means "not in these articles",
+    ``nearest`` holds the closest passages, the best rejected words first, and ``missing`` the words of the
+    question that no article has. ``signature`` names the encoder, the reader and the settings that
+    produced it.
     """
 
     question: str
@@ -169,6 +176,7 @@ class Answer:
     nearest: tuple[Citation, ...]
     signature: str
     asked: str = ""  # what the person typed, where a follow-up was rewritten or a typo mended for `question`
+    missing: tuple[str, ...] = ()
 
     @property
     def rewritten(self) -> bool:
@@ -195,6 +203,11 @@ class Answer:
         others = self.candidates[1:] if self.answered else ()
         return tuple(c for c in others if c.confidence >= least and c.evidence.margin >= ALTERNATIVE_MARGIN)
 
+    @property
+    def rejected(self) -> Candidate | None:
+        """The best words where nothing was sure enough to be shown."""
+        return self.candidates[0] if self.candidates and not self.answered else None
+
     def to_dict(self) -> dict[str, Any]:
         """The answer as JSON-ready data: what ``citewire ask --json`` prints."""
         return {
@@ -212,6 +225,8 @@ class Answer:
                 for candidate in self.alternatives
             ],
             "nearest": [_citation_dict(c) for c in self.nearest],
+            "rejected": self.rejected.text if self.rejected else None,
+            "missing": list(self.missing),
             "signature": self.signature,
         }
 
@@ -224,6 +239,8 @@ class Answer:
                 lines += ["", f"Or: {other.text}   ({other.confidence:.0%})", *_sources(other.citations)]
         else:
             lines += ["Not in these articles."]
+            if self.missing:
+                lines += [f"No article has: {', '.join(self.missing)}."]
             if self.nearest:
                 lines += ["", "The closest passages:", *_sources(self.nearest)]
         return "\n".join(lines)

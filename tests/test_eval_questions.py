@@ -33,6 +33,8 @@ UNANSWERABLE = {
     "type": "unanswerable",
 }
 
+REJECTED = {**UNANSWERABLE, "id": "a4", "type": "rejected", "wrong": ["214"]}
+
 # label, the row or the line as it stands, what the error says
 BAD_ROWS: list[tuple[str, Any, str]] = [
     ("not JSON", "{oops", "expected JSON"),
@@ -51,6 +53,9 @@ BAD_ROWS: list[tuple[str, Any, str]] = [
         {**FOLLOWUP, "history": ["Where?"]},
         "expected history to be a list of [question",
     ),
+    ("rejected with an answer", {**REJECTED, "answers": ["215"]}, "expected answers, and none"),
+    ("wrong words of a type with answers", {**SINGLE, "wrong": ["215"]}, "for type rejected only"),
+    ("wrong is text", {**REJECTED, "wrong": "214"}, "expected wrong to be a list of texts"),
     ("source that is not there", {**SINGLE, "sources": ["fare.md"]}, "got 'fare.md'"),
 ]
 
@@ -118,6 +123,25 @@ def test_jsonl_rows_become_questions_about_the_given_articles(tmp_path: Path, ar
     assert questions[1].history == (("Where was the fair?", "Elswick"),)
     assert not questions[2].answerable
     assert [q.conflict for q in questions] == [False, False, True]
+
+
+def test_what_has_no_right_answer_may_be_a_follow_up_too(tmp_path: Path, articles: Path) -> None:
+    turns = {"history": FOLLOWUP["history"], "standalone": FOLLOWUP["standalone"]}
+    rows = [REJECTED, {**REJECTED, **turns, "id": "a5", "wrong": []}, {**UNANSWERABLE, **turns}]
+    questions, _ = load_gold([write_rows(tmp_path / "gold.jsonl", *rows)], articles, articles, tmp_path)
+    assert [(q.kind, q.wrong, len(q.history)) for q in questions] == [
+        ("rejected", ("214",), 0),
+        ("rejected", (), 1),
+        ("unanswerable", (), 1),
+    ]
+    assert not any(q.answerable for q in questions)
+
+
+def test_a_source_may_be_the_id_of_an_article_that_is_no_file(tmp_path: Path, articles: Path) -> None:
+    ids = ["https://hl.example/feed#entry-2", "/gone/rows.jsonl#https://hl.example/1", "/a#b/fair.md"]
+    gold = write_rows(tmp_path / "gold.jsonl", {**SINGLE, "sources": ids})
+    questions, _ = load_gold([gold], articles, articles, tmp_path)
+    assert [article_id(articles, source) for source in questions[0].sources] == ids
 
 
 def test_a_line_separator_inside_a_question_does_not_end_its_row(tmp_path: Path, articles: Path) -> None:

@@ -11,8 +11,9 @@ from typer.testing import CliRunner, Result
 
 from eval import __main__ as script
 from eval.ask import Outcome
+from eval.plot import draw
 from eval.questions import Question
-from eval.report import build_report
+from eval.report import build_report, table
 from index.errors import ModelError
 from index.types import Hit, Passage
 from qa.types import Answer, Candidate, Citation, Evidence
@@ -226,6 +227,45 @@ def test_a_persons_mistake_is_one_line_and_exit_code_2(
     result = run(tmp_path, "--out", str(tmp_path / "file"))
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown", "heeded"),
+    [
+        (("214 people",), "the 214 people", False),
+        (("214",), "the 214 people of Elswick", True),  # F1 0.4
+        (("214",), None, True),
+        ((), None, False),
+        ((), "214", True),
+    ],
+)
+def test_a_rejected_answer_is_scored_apart(wrong: tuple[str, ...], shown: str | None, heeded: bool) -> None:
+    gold = Question("r", "How many came?", (), "rejected", wrong=wrong)
+    rejected = Outcome(gold, gold.question, shown, shown or "", 0.9, (), (), None, None, 5.0)
+    asked = Question("u", "Who paid?", (), "unanswerable")
+    other = Outcome(asked, asked.question, None, "", 0.0, None, (), None, None, 5.0)
+
+    report, alone = build_report([rejected, other], "s", 10), build_report([other], "s", 10)
+
+    assert (report.scores, report.faults, report.calibration) == (
+        alone.scores,
+        alone.faults,
+        alone.calibration,
+    )
+    assert report.heeded
+    assert (report.heeded.value, report.heeded.n) == (heeded, 1)
+    assert alone.heeded is None
+    assert "not given again" in table(report)
+    assert "not given again" not in table(alone)
+    assert rejected.to_dict()["heeded"] is heeded
+
+
+def test_votes_that_only_reject_make_a_report_and_a_plot(tmp_path: Path) -> None:
+    gold = Question("r", "Who paid?", (), "rejected")
+    report = build_report([Outcome(gold, "Who paid?", None, "", 0.0, (), (), None, None, 5.0)], "s", 10)
+    json.dumps(report.to_dict(), allow_nan=False)
+    draw(report, tmp_path)
+    assert (tmp_path / "report.png").exists()
 
 
 def test_an_index_is_kept_in_the_cache_by_the_articles_path(tmp_path: Path) -> None:

@@ -1,16 +1,24 @@
 """Fetching from loopback servers only: limits, redirects and feeds."""
 
 import gzip
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 
+import httpx
 import pytest
 
 from index.errors import LoadError
 from index.fetch import USER_AGENT, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
+from index.load import Skipped, load
+from index.public import PublicOnly, is_public
+from index.types import Article
 
 seen_agents: list[str] = []
 
@@ -173,3 +181,177 @@ def test_a_feed_gives_its_entries_in_order() -> None:
 def test_a_feed_without_entries_is_refused_and_nothing_is_opened(body: bytes, reason: str) -> None:
     with pytest.raises(LoadError, match=reason):
         read_feed(Fetched("https://hl.example/feed", "", body))
+
+
+class Looker:
+    """A resolver that notes what it was asked, and gives a name's next addresses each time."""
+
+    def __init__(self, **names: list[str]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+
+    def __call__(self, host: str, port: int) -> list[str]:
+        self.asked.append(host)
+        name = host.partition(".")[0]
+        if name not in self.names:
+            raise OSError("no such host")
+        return self.names[name]
+
+
+def public_client(
+    looker: Looker, sent: list[httpx.Request], answer: httpx.Response | None = None
+) -> httpx.Client:
+    def send(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return answer or httpx.Response(200, text="page", headers={"content-type": "text/html"})
+
+    return httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send)), follow_redirects=True)
+
+
+def test_a_public_page_is_asked_for_at_the_address_that_was_checked() -> None:
+    looker, sent = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1"]), list[httpx.Request]()
+
+    with public_client(looker, sent) as client:
+        fetched = fetch("https://news.example:8443/a?b=c", client=client)
+
+    assert fetched.url == "https://news.example:8443/a?b=c"
+    assert looker.asked == ["news.example"]
+    assert str(sent[0].url) == "https://93.184.215.14:8443/a?b=c"
+    assert sent[0].headers["host"] == "news.example:8443"
+    assert sent[0].extensions["sni_hostname"] == "news.example"
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
+    tried: list[str] = []
+
+    def send(request: httpx.Request) -> httpx.Response:
+        tried.append(request.url.host)
+        if len(tried) < 3:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200, text="page")
+
+    looker = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1", "93.184.215.15"])
+    with httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send))) as client:
+        assert fetch("http://news.example/", client=client).body == b"page"
+        assert tried == looker.names["news"]
+        tried.clear()
+        looker.names["news"] = looker.names["news"][:2]
+        with pytest.raises(LoadError, match="cannot be fetched: refused"):
+            fetch("http://news.example/", client=client)
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.8"],
+        ["93.184.215.14", "192.168.1.1"],
+        ["::1"],
+        [],
+        ["fe80::1%eth0"],
+        ["nonsense"],
+    ],
+    ids=str,
+)
+def test_a_name_with_any_address_that_is_not_public_is_refused(addresses: list[str]) -> None:
+    looker, sent = Looker(inner=addresses), list[httpx.Request]()
+    with public_client(looker, sent) as client:
+        for host in ("inner.example", "no-such.example"):  # in the same words
+            with pytest.raises(LoadError, match=rf"^{host} is not a public address$"):
+                fetch(f"http://{host}/", client=client)
+    assert sent == []
+
+
+def test_a_redirect_into_a_private_network_is_refused() -> None:
+    looker, sent = Looker(news=["93.184.215.14"], router=["192.168.1.1"]), list[httpx.Request]()
+    redirect = httpx.Response(302, headers={"location": "http://router.example/admin"})
+    with (
+        public_client(looker, sent, redirect) as client,
+        pytest.raises(LoadError, match=r"^router\.example is not"),
+    ):
+        fetch("https://news.example/", client=client)
+    assert [str(request.url) for request in sent] == ["https://93.184.215.14/"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]"],
+)
+def test_loopback_in_any_spelling_is_refused_without_a_connection(server: str, host: str) -> None:
+    before, port = len(seen_agents), server.rpartition(":")[2]
+    with new_client(public_only=True) as client, pytest.raises(LoadError, match="is not a public address"):
+        fetch(f"http://{host}:{port}/page", client=client)
+    assert len(seen_agents) == before
+
+
+def test_a_feeds_entry_in_a_private_network_is_skipped_and_its_own_words_are_kept(server: str) -> None:
+    feed = f"""<rss version="2.0"><channel><title>HL</title>
+        <item><title>A</title><link>{server}/page</link></item>
+        <item><title>B</title><link>http://localhost:{server.rpartition(":")[2]}/page</link>
+        <description>The bridge opened on Monday.</description></item></channel></rss>"""
+    before = len(seen_agents)
+    client = public_client(
+        Looker(news=["93.184.215.14"], localhost=["127.0.0.1"]),
+        [],
+        httpx.Response(200, text=feed, headers={"content-type": "application/rss+xml"}),
+    )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("index.load.new_client", lambda *, public_only: client)
+        skipped, article = load(["https://news.example/feed"], public_only=True)
+
+    assert isinstance(skipped, Skipped)
+    assert (skipped.location, skipped.reason) == (f"{server}/page", "127.0.0.1 is not a public address")
+    assert isinstance(article, Article)
+    assert article.text == "The bridge opened on Monday."
+    assert len(seen_agents) == before
+
+
+def test_an_allowed_address_is_connected_to_by_number_and_asked_by_name(server: str) -> None:
+    allowed = PublicOnly(Looker(news=["127.0.0.1"]), allowed=lambda address: address.is_loopback)
+    with httpx.Client(transport=allowed, follow_redirects=True) as client:
+        fetched = fetch(f"http://news.example:{server.rpartition(':')[2]}/redirect/2", client=client)
+    assert (fetched.body, fetched.url) == (
+        b"<p>caf\xe9</p>",
+        f"http://news.example:{server.rpartition(':')[2]}/page",
+    )
+
+
+@pytest.mark.parametrize(
+    "address",
+    """0.0.0.0 10.1.2.3 100.64.0.1 127.8.8.8 169.254.169.254 172.16.0.1 192.0.0.1 192.0.2.1 192.168.0.1 198.18.0.1
+    198.51.100.1 203.0.113.1 224.0.1.1 239.1.1.1 240.0.0.1 255.255.255.255 :: ::1 ::7f00:1 ::ffff:127.0.0.1
+    ::ffff:8.8.8.8 64:ff9b::7f00:1 64:ff9b::a00:1 64:ff9b:1::1 100::1 2001::1 2001:db8::1 2002:7f00:1:: 2002:808:808::
+    fc00::1 fd12::1 fe80::1 fec0::1 ff02::1 5f00::1""".split(),
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::808:808"])
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+def test_a_certificate_is_checked_against_the_name_not_the_number(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = "subjectAltName=DNS:news.example"
+    command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-addext", names]
+    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate, key)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        httpd.socket = serving.wrap_socket(httpd.socket, server_side=True)
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        inner = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
+        looker = Looker(news=["127.0.0.1"], other=["127.0.0.1"])
+        with httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client:
+            assert (
+                fetch(f"https://news.example:{httpd.server_port}/a", client=client).body == b"<p>caf\xe9</p>"
+            )
+        with (
+            httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client,
+            pytest.raises(LoadError, match="certificate verify failed"),
+        ):
+            fetch(f"https://other.example:{httpd.server_port}/a", client=client)
+        httpd.shutdown()

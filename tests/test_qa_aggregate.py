@@ -183,8 +183,8 @@ def test_copies_are_cited_as_copies_and_count_as_one_story() -> None:
     (candidate,) = candidates(weighed([best, source.span("one", "$13m", 4.0)], source), source, sure)
     assert [(c.article_id, c.copy) for c in candidate.citations] == [
         ("two", False),
-        ("one", False),
         ("copy", True),
+        ("one", False),
     ]
     assert candidate.evidence.stories == 2
     assert all(c.quote == _text(source, c)[c.start : c.end] for c in candidate.citations)

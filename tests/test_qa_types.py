@@ -145,6 +145,8 @@ def test_the_json_holds_the_documented_keys_and_only_plain_data() -> None:
             "citations",
             "alternatives",
             "nearest",
+            "rejected",
+            "missing",
             "signature",
         ]
     citation = ANSWER.to_dict()["citations"][0]

@@ -1,13 +1,17 @@
-"""Questions that a person may begin with.
+"""Questions that a person may begin with: those of the sample articles, or some made from other articles.
 
-Holds: each can be answered from the articles, once ``Library`` has tried it.
+Holds: a made question is shown only when the articles answered it with the words it was made from.
 """
 
 import re
 from collections import Counter
+from dataclasses import dataclass
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from index.snapshot import Snapshot
+
+LOOKED_AT = 2_000  # articles that questions are made from: half a second's work, however large the index
 
 # Questions on the sample articles, each with an article that answers it.
 SAMPLE_QUESTIONS = (
@@ -21,7 +25,23 @@ SAMPLE_QUESTIONS = (
     ("Who is the chief executive of Transvale Rail?", "rail-signalling-northgate-post.md"),
     ("Where was the soil that gave us velorimicin picked up?", "velorimicin-trial-fieldnotes.md"),
 )  # fmt: skip
-SPEAKER = re.compile(r"\b([A-Z][\w’'-]+(?: [A-Z][\w’'-]+){1,2}) (?:said|says|told)\b")
+NAME = r"(?!(?:Mr|Mrs|Ms|Miss|Dr|Sir|Lord|Lady) )[A-Z][\w’'-]+(?: [A-Z][\w’'-]+){1,2}"
+SPEAKER = re.compile(rf"\b({NAME}) (?:said|says|told)\b")
+ROLES = """executive chairman chairwoman chair president director minister secretary spokesman spokeswoman
+leader head captain coach manager editor author founder mayor governor commissioner owner""".split()
+# "Ada Brandt, chief executive of Transvale Rail," answers "Who is the chief executive of Transvale Rail?"
+OFFICE = re.compile(
+    rf"\b({NAME}), (?:the |an? )?((?:[a-z-]+ ){{0,2}}(?:{'|'.join(ROLES)})) of"
+    r" ((?:the )?[A-Z][\w’'-]+(?: [A-Z][\w’'-]+){0,3})(?=[,.;])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question, and the words that its answer has to hold, "" for any."""
+
+    question: str
+    answer: str
 
 
 def sample_examples(snapshot: Snapshot) -> tuple[str, ...]:
@@ -30,9 +50,16 @@ def sample_examples(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(question for question, source in SAMPLE_QUESTIONS if source in names)
 
 
-def speaker_examples(snapshot: Snapshot, most: int = 12) -> tuple[str, ...]:
-    """Make questions about people who speak in the articles, those of most articles first."""
-    found: Counter[str] = Counter()
-    for article in snapshot.articles():
-        found.update(set(SPEAKER.findall(article.text)))
-    return tuple(f"Who is {name}?" for name, _ in found.most_common(most))
+def made_examples(snapshot: Snapshot, most: int = 12) -> list[Example]:
+    """Make questions about people's offices and about people who speak, those of most articles first."""
+    offices: Counter[Example] = Counter()
+    speakers: Counter[Example] = Counter()
+    for article in islice(snapshot.articles(), LOOKED_AT):
+        offices.update(
+            {Example(f"Who is the {m[2]} of {m[3]}?", m[1]) for m in OFFICE.finditer(article.text)}
+        )
+        speakers.update({Example(f"Who is {name}?", "") for name in SPEAKER.findall(article.text)})
+    pairs = zip_longest(
+        *([example for example, _ in found.most_common(most)] for found in (offices, speakers))
+    )
+    return [example for example in chain.from_iterable(pairs) if example][:most]

@@ -12,8 +12,10 @@ from index.build import Progress, Report
 from index.errors import CitewireError
 from index.snapshot import Stats
 from qa.api import QA
-from qa.web.examples import sample_examples, speaker_examples
+from qa.types import Answer
+from qa.web.examples import Example, made_examples, sample_examples
 
+LIKELY = 0.7  # probability from which the page says "likely" (qa.render)
 EXAMPLES = 4  # of those made for articles that are not the sample
 
 
@@ -63,13 +65,13 @@ class Library:
             with qa.store.snapshot() as snapshot:
                 self.stats = snapshot.stats()
                 asked = sample_examples(snapshot)
-                unsure = () if asked else speaker_examples(snapshot)
+                made = [] if asked else made_examples(snapshot)
             self.qa, self.examples = qa, asked
-            qa.ask((*asked, *unsure, "What happened?")[0])
+            qa.ask((*asked, "What happened?")[0])
             self.ready.set()
-            for question in unsure:
-                if len(self.examples) < EXAMPLES and qa.ask(question).answered:
-                    self.examples += (question,)
+            for example in made:
+                if len(self.examples) < EXAMPLES and answers(qa.ask(example.question), example):
+                    self.examples += (example.question,)
         except CitewireError as error:
             self.error = str(error)
         finally:
@@ -77,6 +79,11 @@ class Library:
                 self.error = "the articles could not be opened; the terminal says why"
             self.ready.set()
             self.settled.set()
+
+
+def answers(answer: Answer, example: Example) -> bool:
+    """Whether an example's answer is one to show people first: likely, and the words it was made from."""
+    return example.answer in (answer.text or "") and answer.confidence >= LIKELY
 
 
 def progress_text(progress: Progress | None, seconds: float) -> str:

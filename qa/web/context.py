@@ -1,0 +1,66 @@
+"""What a browser sends with a question: the conversation so far and the filters.
+
+Holds: what comes from a browser is checked here, once, before anything uses it; the server keeps no
+conversation of its own.
+"""
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from index.errors import QuestionError
+from index.types import Filters
+from qa.conversation import Turn
+
+TURNS = 20  # of a conversation that are looked at: names further back are not what "she" means
+TURN_ID = r"^[A-Za-z0-9-]{1,64}$"
+Short = Annotated[str, Field(max_length=4_000)]
+
+
+class Told(BaseModel):
+    """An earlier turn: the question as it was asked of the articles, the answer, and their ids."""
+
+    question: Short
+    answer: Short
+    articles: list[Short] = Field(default=[], max_length=20)
+
+
+class Context(BaseModel):
+    """What a question comes with; ``id`` is the browser's own name for the turn."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=TURN_ID)
+    turns: list[Told] = Field(default=[], max_length=TURNS)
+    sources: list[Short] = Field(default=[], max_length=500)
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def history(self) -> list[Turn]:
+        return [Turn(turn.question, turn.answer, tuple(turn.articles)) for turn in self.turns]
+
+    @property
+    def filters(self) -> Filters:
+        """Outlets and days to keep to.
+
+        :raises QuestionError: the last day is before the first
+        """
+        try:
+            return Filters(tuple(self.sources), self.since, self.until)
+        except ValueError as error:
+            raise QuestionError("the last day of the filter is before the first; change one") from error
+
+
+def context_of(sent: Any) -> Context:
+    """Check what a browser sent.
+
+    :raises QuestionError: it is not what the page sends
+    """
+    try:
+        return Context.model_validate(sent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise QuestionError(f"cannot read what came with the question ({place}: {first['msg']})") from error

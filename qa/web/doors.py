@@ -1,0 +1,153 @@
+"""What programs can ask of the chat, whichever door they come in by: an answer, passages, an article.
+
+Holds: a refusal is one line and an HTTP status; nothing is asked before the models are loaded; an
+article's link is http(s) or "". The work is done in threads of its own, so that many who wait for an
+answer hold up nobody who wants a page.
+Knows no HTTP and no Gradio: ``qa.web.routes`` are the doors.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from pydantic import ValidationError
+
+from index.errors import CitewireError, ModelError, QuestionError, StoreError
+from qa.api import BATCH, QA
+from qa.batch import WAITING
+from qa.types import Answer, Query
+from qa.web.library import Library
+from qa.web.replies import (
+    AnswerReply,
+    ArticleReply,
+    AskedInTurn,
+    Named,
+    PassageReply,
+    RangeReply,
+    SearchReply,
+    Sought,
+)
+
+log = logging.getLogger("citewire.chat")
+
+# Those that wait, those that are read, and as many more for searches, articles and who is turned away.
+THREADS = WAITING + 2 * BATCH
+RETRY = 5  # seconds after which to ask again: about what a batch of 16 questions takes on two cores
+
+Made = TypeVar("Made")
+
+
+class Refused(CitewireError):
+    """A request gets no reply; ``status`` is HTTP's, ``retry`` the seconds after which to try again, or 0."""
+
+    def __init__(self, status: int, line: str, retry: int = 0) -> None:
+        super().__init__(" ".join(line.split()))
+        self.status, self.retry = status, retry
+
+
+class Doors:
+    """Answers, searches and fetches for programs."""
+
+    def __init__(self, library: Library, ask: Callable[[Query], Answer]) -> None:
+        """Stand before a library that is, or will be, open.
+
+        :param ask: answers a query, from any thread: ``Batcher.ask``
+        """
+        self._library, self._ask = library, ask
+        self._threads = anyio.CapacityLimiter(THREADS)
+
+    async def give(self, make: Callable[[], Made]) -> Made:
+        """Do one request's work in a thread.
+
+        :raises Refused: there is no reply
+        """
+        try:
+            return await anyio.to_thread.run_sync(make, limiter=self._threads)
+        except Exception as error:
+            raise refusal(error) from error
+
+    def answer(self, asked: AskedInTurn) -> AnswerReply:
+        query = self._ready().query(asked.question, asked.history, filters=asked.filters)
+        return AnswerReply.model_validate(self._ask(query).to_dict())
+
+    def search(self, sought: Sought) -> SearchReply:
+        qa = self._ready()
+        query = qa.query(sought.question, filters=sought.filters)
+        hits = qa.search(sought.question, sought.k, filters=sought.filters)
+        with qa.store.snapshot() as snapshot:
+            articles = {id_: snapshot.article(id_) for id_ in {hit.passage.article_id for hit in hits}}
+        passages = []
+        for hit in hits:
+            article, passage = articles[hit.passage.article_id], hit.passage
+            if article is None:  # taken out since it was found
+                continue
+            passages.append(
+                PassageReply(
+                    article_id=article.id,
+                    title=article.title,
+                    source=article.source,
+                    url=http_only(article.url),
+                    published=article.published,
+                    start=passage.start,
+                    end=passage.end,
+                    text=passage.text,
+                    score=hit.score,
+                    scores=dict(hit.scores),
+                    copies=[copy.article_id for copy in hit.copies],
+                )
+            )
+        return SearchReply(question=query.question, asked=query.asked, passages=passages)
+
+    def article(self, named: Named) -> ArticleReply:
+        with self._ready().store.snapshot() as snapshot:
+            article, passages = snapshot.article(named.id), snapshot.passages(named.id)
+        if article is None:
+            raise Refused(404, "no article has this id; take an article_id of a citation or a passage")
+        return ArticleReply(
+            id=article.id,
+            title=article.title,
+            source=article.source,
+            url=http_only(article.url),
+            published=article.published,
+            author=article.author,
+            text=article.text,
+            passages=[RangeReply(start=passage.start, end=passage.end) for passage in passages],
+        )
+
+    def _ready(self) -> QA:
+        """Give the articles, once the models are there too: two threads would load them twice."""
+        if not self._library.ready.is_set():
+            waiting = self._library.status or "Opening the articles"
+            raise Refused(503, f"{waiting.lower()}; ask again in a moment", RETRY)
+        return self._library.opened()
+
+
+def refusal(error: Exception) -> Refused:
+    """Say what a program is told about an error; one that nobody foresaw is logged."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, ValidationError):
+        return Refused(422, first_of(error.errors()))
+    if isinstance(error, QuestionError):
+        return Refused(422, str(error))
+    if isinstance(error, StoreError | ModelError):
+        return Refused(500, str(error))
+    if isinstance(error, CitewireError):  # too many at once, not open, or stopping
+        return Refused(503, str(error), RETRY)
+    log.error("a request failed", exc_info=error)
+    return Refused(500, "something broke inside; the terminal says what")
+
+
+def first_of(errors: Sequence[Any]) -> str:
+    """Put the first thing that pydantic found wrong on one line, with the name of the field."""
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
+
+
+def http_only(url: str) -> str:
+    """Give an address that is http(s), "" for any other."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
