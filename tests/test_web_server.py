@@ -312,12 +312,17 @@ def slow_page(gate: threading.Event) -> gr.Blocks:
         gate.wait(30)
         return text
 
+    def at_once(text: str) -> str:
+        """Give the text back."""
+        return text
+
     def broken(text: str) -> str:
         raise RuntimeError(f"a secret of the inside: {text}")
 
     blocks: gr.Blocks
     with gr.Blocks(analytics_enabled=False) as blocks:
         gr.api(wait, api_name="wait", concurrency_limit=2)
+        gr.api(at_once, api_name="at_once", queue=False)
         gr.api(broken, api_name="broken")
     return blocks
 
@@ -458,6 +463,13 @@ def test_mcp_answers_by_flag_only(gate: threading.Event, running: Server) -> Non
         ]
         assert [reply.status_code for reply in asked] == [200, 404]
         assert '"protocolVersion"' in asked[0].text
+        call = {
+            "jsonrpc": "2.0",
+            "id": 2,
+            "method": "tools/call",
+            "params": {"name": "at_once", "arguments": {"text": "a"}},
+        }
+        assert '"text":"a"' in httpx.post(f"{base(started)}/gradio_api/mcp/", json=call, headers=accept).text
         foreign = {**accept, "origin": "http://evil.example"}
         assert httpx.post(f"{base(started)}/gradio_api/mcp/", json=hello, headers=foreign).status_code == 403
     finally:
