@@ -165,10 +165,9 @@ def chat(
     spelling: SpellingOption = True,
 ) -> None:
     """Open the web chat: over your index if there is one, else over the sample articles."""
-    import ui
     from qa.api import default_index_path
     from qa.web.server import Service
-    from qa.web.users import default_users_path
+    from qa.web.users import Users, default_users_path
 
     if not serve and (host or allow_host or users):
         raise CitewireError(
@@ -179,12 +178,14 @@ def chat(
             host=host or "0.0.0.0",
             port=port,
             names=tuple(allow_host or ()),
-            users=users or default_users_path(),
+            users=Users.read(users or default_users_path()).path,
             add=bool(add),
             mcp=mcp,
         )
     else:
         service = Service(port=port, add=add is not False, mcp=mcp)
+    import ui  # the slow part: mistakes above are told at once
+
     if where is None and articles is None and (default_index_path() / "articles.db").is_file():
         where = default_index_path()
     models = _models(encoder, reader, calibration, spelling=spelling)

@@ -127,7 +127,18 @@ def test_help_loads_no_model_and_names_every_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for command in ("index", "ask", "chat", "eval", "stats", "remove", "check", "repair", "watch"):
+    for command in (
+        "index",
+        "ask",
+        "chat",
+        "password",
+        "eval",
+        "stats",
+        "remove",
+        "check",
+        "repair",
+        "watch",
+    ):
         assert f"\n  {command} " in done.stdout
 
 

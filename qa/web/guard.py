@@ -22,6 +22,7 @@ log = logging.getLogger("citewire.web")
 
 BODY = 64 * 1024  # bytes of a request; a question with the turns before it has under 20,000
 BODIES: Mapping[str, int] = {"/page/articles": 32 * 1024 * 1024}  # articles that a person adds
+HEAD = 16 * 1024  # bytes of a request before its body: a question in the address, and cookies
 BODY_SECONDS = 60  # for a whole body to arrive: 32 MB at 4.5 Mbit/s
 
 _FILES = r"(?:/[\w-]+(?:\.[\w-]+)*)+"  # no name begins or ends with a dot, so none goes up
@@ -108,7 +109,12 @@ class Guard:
         reply = _Page(send) if path == "/" else _Reply(send, path)
         body = _Body(receive, reply, BODIES.get(path, BODY))
         refused = self.gate.refusal(scope["method"], path, headers)
-        if refused is None and body.too_large(headers.get("content-length")):
+        if (
+            sum(map(len, (path, scope["query_string"], *(part for pair in headers.raw for part in pair))))
+            > HEAD
+        ):
+            refused = 431, "the address and headers are too long"
+        elif refused is None and body.too_large(headers.get("content-length")):
             refused = _TOO_LARGE
         if refused:
             await reply.refuse(*refused)
