@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +33,7 @@ from qa.api import QA, Chat, Config, sample_index_path
 from qa.read import Reader
 from qa.render import answer_html, notice_html, turn_html, waiting_html
 from qa.web.library import Library
+from qa.web.server import NOT_ENCRYPTED, Service, announcement, make_app, serve
 
 TICK = 0.5  # seconds between looks at a build that runs
 
@@ -152,8 +154,7 @@ def page(library: Library) -> gr.Blocks:
 def main(
     index: Path | None = None,
     articles: Path | None = None,
-    host: str = "127.0.0.1",
-    port: int | None = None,
+    service: Service | None = None,
     *,
     open_browser: bool = False,
     config: Config = Config(),
@@ -164,9 +165,9 @@ def main(
 
     :param index: an index to ask; None for the one over the sample articles
     :param articles: a folder to index, or bring up to date, first
-    :param port: None for 7860 or, if that is taken, the next that is free
+    :param service: where, to whom and with what it is served; None for one person on this machine
     :param config: with ``encoder`` and ``reader``, as ``QA.open`` takes them
-    :raises CitewireError: the index or the articles cannot be opened, or the port is taken
+    :raises CitewireError: the index or the articles cannot be opened, the port is taken, or nobody can log in
     """
     if index and not articles:
         opened = QA.open(index, config=config, encoder=encoder, reader=reader)
@@ -185,21 +186,13 @@ def main(
                 prune=not articles,
             )
         )
-    # The server is asked on this address before it is announced: not through anyone's proxy.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1,localhost"]))
-    blocks = page(library)
-    try:
-        _, address, _ = blocks.launch(
-            server_name=host, server_port=port, prevent_thread_lock=True, inbrowser=open_browser,
-            share=False, strict_cors=True, enable_monitoring=False, run_history=False, ssr_mode=False,
-            mcp_server=False, max_file_size=1, quiet=True, footer_links=[],
-            theme=THEME, head=HEAD,
-        )  # fmt: skip
-    except OSError as error:
-        taken = f"port {port} is taken" if port else "no port from 7860 on is free"
-        raise CitewireError(f"{taken}; choose another with --port") from error
-    moved = " (port 7860 is taken)" if port is None and blocks.server_port != 7860 else ""
-    print(f"Citewire is at {address}{moved}; Ctrl+C stops it", flush=True)
+    service = service or Service()
+    server = serve(make_app(page(library), service, head=HEAD, theme=THEME), service)
+    print(announcement(service, server.port), flush=True)
+    if service.users:
+        print(NOT_ENCRYPTED, file=sys.stderr, flush=True)
+    if open_browser:
+        webbrowser.open(f"http://127.0.0.1:{server.port}/")
     try:
         library.start()
         library.ready.wait()
@@ -210,7 +203,7 @@ def main(
     except KeyboardInterrupt:
         print("stopped")
     finally:
-        blocks.close(verbose=False)
+        server.stop()
         if library.qa:
             library.qa.close()
 
@@ -385,12 +378,11 @@ def _command_line() -> None:
     parser = argparse.ArgumentParser(prog="ui.py", description="Ask your articles in a web chat.")
     parser.add_argument("--index", type=Path, help="an index to ask; default: the sample articles'")
     parser.add_argument("--articles", type=Path, help="a folder to index first")
-    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, help="default: 7860 or the next that is free")
     parser.add_argument("--open", action="store_true", help="open it in the browser")
     given = parser.parse_args()
     try:
-        main(given.index, given.articles, given.host, given.port, open_browser=given.open)
+        main(given.index, given.articles, Service(port=given.port), open_browser=given.open)
     except CitewireError as error:
         print(f"citewire: {error}", file=sys.stderr)
         sys.exit(2)

@@ -8,6 +8,7 @@ Wiring only: what the commands do is in ``qa.api`` and ``index``.
 import json
 import logging
 import sys
+from getpass import getpass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
@@ -48,6 +49,9 @@ ReaderOption = Annotated[
 ]
 CalibrationOption = Annotated[
     Path | None, typer.Option(help="Confidence fitted for that reader: python -m eval --fit-confidence.")
+]
+UsersOption = Annotated[
+    Path | None, typer.Option(help="With --serve, the file of who may log in. Default: one of your own.")
 ]
 SpellingOption = Annotated[
     bool, typer.Option("--spelling/--no-spelling", help="Mend typos; a word in double quotes stays.")
@@ -127,7 +131,10 @@ def ask(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Examples: citewire chat   citewire chat --index my.citewire --port 8000")
+@app.command(
+    epilog="Examples: citewire chat   citewire chat --index my.citewire --port 8000"
+    "   citewire chat --serve --allow-host chat.example.org"
+)
 def chat(
     where: IndexOption = None,
     articles: Annotated[
@@ -137,6 +144,21 @@ def chat(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port. Default: 7860 or the next.")
     ] = None,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="For others too, who log in: see citewire password.")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option(help="With --serve, the address to listen on. Default: 0.0.0.0, all.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="With --serve, a name it is asked by. Can be repeated.")
+    ] = None,
+    users: UsersOption = None,
+    add: Annotated[
+        bool | None,
+        typer.Option("--add/--no-add", help="Add articles on the page; --serve: not unless asked."),
+    ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Run an MCP server too.")] = False,
     encoder: EncoderOption = None,
     reader: ReaderOption = None,
     calibration: CalibrationOption = None,
@@ -145,11 +167,47 @@ def chat(
     """Open the web chat: over your index if there is one, else over the sample articles."""
     import ui
     from qa.api import default_index_path
+    from qa.web.server import Service
+    from qa.web.users import default_users_path
 
+    if not serve and (host or allow_host or users):
+        raise CitewireError(
+            "--host, --allow-host and --users need --serve; without it the chat is for you alone"
+        )
+    if serve:
+        service = Service(
+            host=host or "0.0.0.0",
+            port=port,
+            names=tuple(allow_host or ()),
+            users=users or default_users_path(),
+            add=bool(add),
+            mcp=mcp,
+        )
+    else:
+        service = Service(port=port, add=add is not False, mcp=mcp)
     if where is None and articles is None and (default_index_path() / "articles.db").is_file():
         where = default_index_path()
     models = _models(encoder, reader, calibration, spelling=spelling)
-    ui.main(index=where, articles=articles, port=port, **models)
+    ui.main(index=where, articles=articles, service=service, **models)
+
+
+@app.command(epilog="Examples: citewire password ana   pass show citewire | citewire password ana")
+def password(
+    name: Annotated[str, typer.Argument(help="Who logs in.")],
+    users: UsersOption = None,
+) -> None:
+    """Set a person's password for: citewire chat --serve."""
+    from qa.web.users import default_users_path, set_password
+
+    if sys.stdin.isatty():
+        given = getpass("Password: ")
+        if getpass("Once more: ") != given:
+            raise CitewireError("the two passwords differ; nothing was changed")
+    else:
+        given = sys.stdin.readline().rstrip("\r\n")
+    path = users or default_users_path()
+    known = set_password(path, name, given)
+    typer.echo(f"{name} has a new password" if known else f"{name} can log in; the file is {path}")
 
 
 @app.command(
