@@ -2,20 +2,17 @@
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
-import uvicorn
-from fastapi import FastAPI
 
 from qa.api import QA
 from qa.types import Answer, Query
 from qa.web.library import Library
 from qa.web.routes import api_router, json_tools, named_endpoints
+from qa.web.server import Service, make_app, serve
 
 ARTICLES = [
     {
@@ -60,21 +57,18 @@ def serving(library: Library, ask: Callable[[Query], Answer], *, mcp: bool = Fal
     with gr.Blocks(title="Citewire", analytics_enabled=False) as blocks:
         gr.Button("Ask").click(lambda: None, api_visibility="private")
         named_endpoints(library, ask)
-    blocks.queue(api_open=False, max_size=64)
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.include_router(api_router(library, ask))
-    gr.mount_gradio_app(app, blocks, "/", show_error=False, ssr_mode=False, mcp_server=mcp)
+    service = Service(port=free_port(), mcp=mcp)
+    app = make_app(blocks, service, [api_router(library, ask)])
     json_tools(blocks)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    server = serve(app, service)
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.stop()
+
+
+def free_port() -> int:
+    """Find a port of this machine that nobody listens at."""
+    with socket.socket() as trying:
+        trying.bind(("127.0.0.1", 0))
+        return int(trying.getsockname()[1])

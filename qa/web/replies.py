@@ -41,7 +41,7 @@ def _whole(text: str) -> str:
 
 Day = Annotated[date | None, BeforeValidator(_day)]
 Words = Annotated[str, AfterValidator(_whole)]
-Text = Annotated[str, Field(max_length=CHARS), AfterValidator(_whole)]
+Text = Annotated[str, Field(max_length=CHARS)]  # pydantic refuses half a pair where it counts characters
 
 
 class Asked(BaseModel):
@@ -92,7 +92,7 @@ class Named(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Words = Field(min_length=1, max_length=ID_CHARS, description="An `article_id` of a citation.")
+    id: str = Field(min_length=1, max_length=ID_CHARS, description="An `article_id` of a citation.")
 
 
 class _Reply(BaseModel):
