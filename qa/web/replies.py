@@ -8,7 +8,7 @@ Knows no HTTP and no Gradio, finds and answers nothing.
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from index.types import Filters
 from qa.api import Config
@@ -30,8 +30,18 @@ def _day(given: Any) -> Any:
         raise ValueError(f"expected a day such as 2026-01-31, got {str(given)[:40]!r}") from None
 
 
+def _whole(text: str) -> str:
+    r"""Refuse half a surrogate pair, which JSON can hold as ``\ud800`` and no file or database can."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("expected Unicode text, got half of a surrogate pair") from None
+    return text
+
+
 Day = Annotated[date | None, BeforeValidator(_day)]
-Text = Annotated[str, Field(max_length=CHARS)]
+Words = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, Field(max_length=CHARS)]  # pydantic refuses half a pair where it counts characters
 
 
 class Asked(BaseModel):
@@ -39,7 +49,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(description="What to ask, in words; at most 1,000 characters.")
+    question: Words = Field(description="What to ask, in words; at most 1,000 characters.")
     source: list[Text] | None = Field(
         None, max_length=100, description="Only these outlets, by name without regard to case; none for all."
     )
