@@ -4,9 +4,11 @@ Holds: ``qa`` is set once the articles are open, ``ready`` once the models are l
 Does not answer questions or render them.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from index.build import Progress, Report
 from index.errors import CitewireError
@@ -14,6 +16,7 @@ from index.snapshot import Stats
 from qa.api import QA
 from qa.web.examples import sample_examples, speaker_examples
 
+log = logging.getLogger(__name__)
 EXAMPLES = 4  # of those made for articles that are not the sample
 
 
@@ -52,6 +55,29 @@ class Library:
             raise CitewireError(self.error or f"{self.status.lower()}; ask again in a moment")
         return self.qa
 
+    def renew(self) -> None:
+        """Take note of articles that were added: count them now, and look for examples in a thread.
+
+        :raises CitewireError: the articles are not open
+        """
+        qa = self.opened()
+        with qa.store.snapshot() as snapshot:
+            self.stats = snapshot.stats()
+        if self.settled.is_set():  # else examples are being looked for already
+            self.settled.clear()
+            threading.Thread(target=self._renew_examples, args=(qa,), daemon=True).start()
+
+    def _renew_examples(self, qa: QA) -> None:
+        try:
+            with qa.store.snapshot() as snapshot:
+                asked = sample_examples(snapshot)
+                unsure = () if asked else speaker_examples(snapshot)
+            self.examples = asked or tuple(islice(_answered(qa, unsure), EXAMPLES)) or self.examples
+        except CitewireError:
+            log.exception("no new examples")  # those that were there are as good as before
+        finally:
+            self.settled.set()
+
     def _report(self, progress: Progress) -> None:
         if self.progress is None or self.progress.stage != progress.stage:
             self._since = time.monotonic()
@@ -67,9 +93,8 @@ class Library:
             self.qa, self.examples = qa, asked
             qa.ask((*asked, *unsure, "What happened?")[0])
             self.ready.set()
-            for question in unsure:
-                if len(self.examples) < EXAMPLES and qa.ask(question).answered:
-                    self.examples += (question,)
+            for question in islice(_answered(qa, unsure), EXAMPLES):
+                self.examples += (question,)
         except CitewireError as error:
             self.error = str(error)
         finally:
@@ -77,6 +102,11 @@ class Library:
                 self.error = "the articles could not be opened; the terminal says why"
             self.ready.set()
             self.settled.set()
+
+
+def _answered(qa: QA, questions: Iterable[str]) -> Iterator[str]:
+    """Give those of some questions that are answered, trying no more than are taken."""
+    return (question for question in questions if qa.ask(question).answered)
 
 
 def progress_text(progress: Progress | None, seconds: float) -> str:
