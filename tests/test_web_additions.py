@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 
 import pytest
@@ -15,21 +15,36 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from test_index_formats import make_pdf
 
+from index.embed import Encoder, SentenceTransformerEncoder
 from qa.api import QA
+from qa.read import Reader, TransformersReader
 from qa.web.added import added_folder, file_name
 from qa.web.additions import PLACES, Additions, additions_router
 from qa.web.body import Refused
 from qa.web.library import Library
 
-FERRY = "The new ferry to Ornsay carried 412 people on its first day, Hamish O'Neill said on Monday."
+FERRY = "The new ferry to Ornsay carried 412 people on its first day, the harbour master Hamish O'Neill said."
 PAGE = f"<html><head><title>A ferry</title></head><body><article><h1>A ferry</h1><p>{FERRY}</p></article></body></html>"
 
 
+class Models(TypedDict):
+    """What ``QA.from_articles`` takes."""
+
+    encoder: Encoder
+    reader: Reader
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    """The shipped models, loaded once."""
+    return {"encoder": SentenceTransformerEncoder(), "reader": TransformersReader()}
+
+
 @pytest.fixture
-def qa(tmp_path: Path) -> Iterator[QA]:
+def qa(tmp_path: Path, models: Models) -> Iterator[QA]:
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "bridge.md").write_text("# A bridge\n\nThe bridge over the Elsk opened in 2019.\n")
-    with QA.from_articles(tmp_path / "first", tmp_path / "first.citewire") as opened:
+    with QA.from_articles(tmp_path / "first", tmp_path / "first.citewire", **models) as opened:
         yield opened
 
 
@@ -335,14 +350,14 @@ def test_before_the_articles_are_open_nothing_is_taken(tmp_path: Path) -> None:
 
 
 def test_added_articles_are_there_after_a_start_that_prunes(
-    page: TestClient, qa: QA, additions: Additions, tmp_path: Path, site: str
+    page: TestClient, qa: QA, additions: Additions, tmp_path: Path, site: str, models: Models
 ) -> None:
     drop(page, "a.txt", FERRY)
     page.post("/page/articles", json={"url": f"{site}/page"})
     (tmp_path / "first" / "bridge.md").rename(tmp_path / "first" / "tunnel.md")
     wanted = {str(additions.folder / "a.txt"), f"{site}/page", str(tmp_path / "first" / "tunnel.md")}
     for places in ([tmp_path / "first"], [tmp_path / "first", additions.folder]):
-        with QA.from_articles(places, qa.store.path, prune=True) as again:
+        with QA.from_articles(places, qa.store.path, prune=True, **models) as again:
             assert ids(again) == wanted
 
 
