@@ -165,8 +165,12 @@ def main(
     blocks = page(library, batcher)
     routers = [
         about_router(library, add=service.add, login=service.users is not None),
+        votes_router(library, Votes(service.votes)),
         api_router(library, batcher.ask),
     ]
+    added = added_folder(index)
+    if service.add:
+        routers.append(additions_router(Additions(library, added, public_only=service.users is not None)))
     app = make_app(blocks, service, routers, head=HEAD, theme=THEME)
     json_tools(blocks)
     server = serve(app, service)

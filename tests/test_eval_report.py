@@ -16,6 +16,7 @@ from eval.questions import Question
 from eval.report import build_report, table
 from index.errors import ModelError
 from index.types import Hit, Passage
+from qa.api import sample_index_path
 from qa.types import Answer, Candidate, Citation, Evidence
 
 GOLD: list[dict[str, Any]] = [
@@ -273,6 +274,11 @@ def test_an_index_is_kept_in_the_cache_by_the_articles_path(tmp_path: Path) -> N
     assert one != other
     assert one == script.index_path(tmp_path / "a" / "news", tmp_path)
     assert one.parent == tmp_path
+
+
+def test_the_samples_scores_are_not_of_what_people_added_to_the_chat(tmp_path: Path) -> None:
+    assert script.index_path(script.SAMPLE, tmp_path) != sample_index_path()
+    assert script.index_path(script.SAMPLE, tmp_path).parent == tmp_path
 
 
 def test_a_report_of_one_unanswerable_question_has_no_gaps() -> None:

@@ -4,17 +4,19 @@ Holds: ``qa`` is set once the articles are open, ``ready`` once the models are l
 Does not answer questions or render them.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from index.build import Progress, Report
 from index.errors import CitewireError
 from index.snapshot import Stats
 from qa.api import QA
-from qa.types import Answer
 from qa.web.examples import Example, made_examples, sample_examples
 
+log = logging.getLogger(__name__)
 LIKELY = 0.7  # probability from which the page says "likely" (qa.render)
 EXAMPLES = 4  # of those made for articles that are not the sample
 
@@ -54,6 +56,29 @@ class Library:
             raise CitewireError(self.error or f"{self.status.lower()}; ask again in a moment")
         return self.qa
 
+    def renew(self) -> None:
+        """Take note of articles that were added: count them now, and look for examples in a thread.
+
+        :raises CitewireError: the articles are not open
+        """
+        qa = self.opened()
+        with qa.store.snapshot() as snapshot:
+            self.stats = snapshot.stats()
+        if self.settled.is_set():  # else examples are being looked for already
+            self.settled.clear()
+            threading.Thread(target=self._renew_examples, args=(qa,), daemon=True).start()
+
+    def _renew_examples(self, qa: QA) -> None:
+        try:
+            with qa.store.snapshot() as snapshot:
+                asked = sample_examples(snapshot)
+                made = [] if asked else made_examples(snapshot)
+            self.examples = asked or tuple(islice(_answered(qa, made), EXAMPLES)) or self.examples
+        except CitewireError:
+            log.exception("no new examples")  # those that were there are as good as before
+        finally:
+            self.settled.set()
+
     def _report(self, progress: Progress) -> None:
         if self.progress is None or self.progress.stage != progress.stage:
             self._since = time.monotonic()
@@ -69,9 +94,8 @@ class Library:
             self.qa, self.examples = qa, asked
             qa.ask((*asked, "What happened?")[0])
             self.ready.set()
-            for example in made:
-                if len(self.examples) < EXAMPLES and answers(qa.ask(example.question), example):
-                    self.examples += (example.question,)
+            for question in islice(_answered(qa, made), EXAMPLES):
+                self.examples += (question,)
         except CitewireError as error:
             self.error = str(error)
         finally:
@@ -81,9 +105,15 @@ class Library:
             self.settled.set()
 
 
-def answers(answer: Answer, example: Example) -> bool:
-    """Whether an example's answer is one to show people first: likely, and the words it was made from."""
-    return example.answer in (answer.text or "") and answer.confidence >= LIKELY
+def _answered(qa: QA, made: Iterable[Example]) -> Iterator[str]:
+    """Give the questions to show people first: of likely answers, with the words they were made from.
+
+    Tries no more than are taken.
+    """
+    for example in made:
+        answer = qa.ask(example.question)
+        if example.answer in (answer.text or "") and answer.confidence >= LIKELY:
+            yield example.question
 
 
 def progress_text(progress: Progress | None, seconds: float) -> str:

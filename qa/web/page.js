@@ -171,18 +171,19 @@ function showVote(turn, said = '') {
 async function vote(turn, verdict, place = null) {
   const at = chat.turns.indexOf(turn);
   const history = chat.turns.slice(Math.max(0, at - REMEMBERED), at).map(({question, answer}) => [question, answer]);
-  const where = place || turn.place || {article: null, start: null, end: null};
+  const where = verdict === 'nowhere' ? null : place || turn.place;
   const body = {
-    turn: turn.id, verdict, question: turn.question, asked: turn.asked, answered: Boolean(turn.answer), history,
-    article_id: where.article, start: where.start, end: where.end,
+    turn: turn.id, verdict: verdict === 'nowhere' ? 'up' : verdict, question: turn.question, typed: turn.asked,
+    history: turn.question === turn.asked.trim() ? [] : history,
+    ...(where && {article_id: where.article, start: where.start, end: where.end}),
   };
   try {
     const reply = await fetch('/page/vote', {
       method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body),
     });
-    const {said, detail} = await reply.json();
-    if (!reply.ok) return typeof detail === 'string' ? detail : 'The vote could not be kept.';
-    turn.vote = verdict === 'none' ? '' : verdict;
+    const {said, error} = await reply.json();
+    if (!reply.ok) return error || 'The vote could not be kept.';
+    turn.vote = {none: '', nowhere: 'down', right: 'down'}[verdict] ?? verdict;
     keep(chat);
     showVote(turn, said);
     return said;

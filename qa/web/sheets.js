@@ -112,7 +112,7 @@ async function add(name, options, onAdded) {
   let last = {};
   try {
     const reply = await fetch('/page/articles', options);
-    if (!reply.ok) throw new Error((await reply.json()).detail);
+    if (!reply.ok) throw new Error((await reply.json()).error);
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
