@@ -28,17 +28,20 @@ import gradio as gr
 from index.embed import Encoder
 from index.errors import CitewireError
 from index.types import Hit
-from qa.api import BATCH, QA, Config, sample_index_path, turn_of
+from qa.api import BATCH, QA, Config, default_index_path, sample_index_path, turn_of
 from qa.batch import Batcher
 from qa.markdown import answer_markdown
 from qa.read import Reader
 from qa.render import answer_html, notice_html
 from qa.types import Answer
 from qa.web.about import about_router
+from qa.web.added import added_folder
+from qa.web.additions import Additions, additions_router
 from qa.web.context import context_of
 from qa.web.library import Library
 from qa.web.routes import api_router, json_tools, named_endpoints
 from qa.web.server import NOT_ENCRYPTED, Service, announcement, make_app, serve
+from qa.web.votes import Votes, votes_router
 
 log = logging.getLogger("citewire.chat")
 
@@ -143,16 +146,19 @@ def main(
     :param config: with ``encoder`` and ``reader``, as ``QA.open`` takes them
     :raises CitewireError: the index or the articles cannot be opened, the port is taken, or nobody can log in
     """
+    if articles and not index:
+        index = default_index_path()
+    added = added_folder(index)
     if index and not articles:
         opened = QA.open(index, config=config, encoder=encoder, reader=reader)
         library = Library(lambda _: opened)
     else:
-        folder = articles or Path(str(files("eval"))) / "articles"
-        place = index if articles else sample_index_path()
+        sample = Path(str(files("eval"))) / "articles"
+        folders = [articles or sample, *([added] if added.is_dir() else [])]
         library = Library(
             lambda report: QA.from_articles(
-                folder,
-                place,
+                folders,
+                index or sample_index_path(),
                 config=config,
                 encoder=encoder,
                 reader=reader,
@@ -168,7 +174,6 @@ def main(
         votes_router(library, Votes(service.votes)),
         api_router(library, batcher.ask),
     ]
-    added = added_folder(index)
     if service.add:
         routers.append(additions_router(Additions(library, added, public_only=service.users is not None)))
     app = make_app(blocks, service, routers, head=HEAD, theme=THEME)

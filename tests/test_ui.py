@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -81,8 +82,13 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    process = start(tmp_path_factory.mktemp("home"), "--port", str(free_port()))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
+    process = start(home, "--port", str(free_port()))
     yield served(process)
     stop(process)
 
@@ -319,6 +325,72 @@ def test_keys_reach_the_question_and_earlier_ones(seen: Browsed) -> None:
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
     page.keyboard.press("ArrowUp")
     assert page.locator("#ask textarea").input_value() == PIN
+
+
+def votes(home: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home / "citewire" / "votes.jsonl").read_text().splitlines()]
+
+
+def test_votes_become_gold_questions(seen: Browsed, home: Path) -> None:
+    page = seen.page
+    turn = seen.ask(PIN)
+    up, down = turn.locator("[data-vote=up]"), turn.locator("[data-vote=down]")
+    up.click()
+    turn.locator(".said", has_text="kept as a question with this answer").wait_for()
+    assert up.get_attribute("aria-pressed") == "true"
+    (gold,) = votes(home)
+    assert (gold["question"], gold["type"], gold["answers"]) == (PIN, "single", ["Arianne Phillips"])
+
+    down.click()
+    turn.locator(".said", has_text="kept as a wrong answer").wait_for()
+    assert up.get_attribute("aria-pressed") == "false"
+    assert [(gold["type"], gold["wrong"]) for gold in votes(home)] == [("rejected", ["Arianne Phillips"])]
+    turn.get_by_role("button", name="It is not in these articles").click()
+    turn.locator(".said", has_text="don't answer").wait_for()
+    assert [gold["type"] for gold in votes(home)] == ["unanswerable"]
+
+    turn.locator(".source .open").first.click()
+    page.locator("#pane mark").wait_for()
+    page.evaluate(
+        """() => {
+          const text = document.querySelector('#pane-text'), words = 'black-and-white';
+          for (const node of text.childNodes) {
+            const at = node.textContent.indexOf(words);
+            if (at < 0 || node.nodeType !== Node.TEXT_NODE) continue;
+            getSelection().setBaseAndExtent(node, at, node, at + words.length);
+          }
+        }"""
+    )
+    page.wait_for_function("document.querySelector('#right').value === 'black-and-white'")
+    page.click("#correct button")
+    page.locator("#correct .said", has_text="kept with your answer").wait_for()
+    assert [(gold["type"], gold["answers"]) for gold in votes(home)] == [("single", ["black-and-white"])]
+    page.fill("#right", "Ewan McGregor")
+    page.click("#correct button")
+    page.wait_for_timeout(300)
+    assert [gold["answers"] for gold in votes(home)] == [["Ewan McGregor"]]
+    page.fill("#right", "no such words")
+    page.click("#correct button")
+    page.locator("#correct .said", has_text="not in this article").wait_for()
+
+
+def test_articles_are_added_by_file_and_asked_at_once(seen: Browsed, tmp_path: Path) -> None:
+    page = seen.page
+    article = tmp_path / "Größe der Möwe.md"
+    article.write_text("# Gulls\n\nThe keeper of the Ullapard gull house is Oona Fairweather, aged 61.\n")
+    bad = tmp_path / "picture.png"
+    bad.write_bytes(b"x")
+    page.click("#show-add")
+    page.set_input_files("#files", [article, bad])
+    page.locator("#added .done", has_text="Größe der Möwe.md: 1 article added").wait_for(timeout=60_000)
+    page.locator("#added .wrong", has_text="picture.png").wait_for()
+    page.fill("#url", "http://127.0.0.1:9/nothing")
+    page.locator("#from-url button").click()
+    page.locator("#added .wrong", has_text="http://127.0.0.1:9/nothing was not added").wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.querySelector('#facts').textContent.startsWith('40 articles')")
+    turn = seen.ask("Who is the keeper of the Ullapard gull house?")
+    assert turn.locator(".answer").inner_text().startswith("Oona Fairweather")
 
 
 def test_every_example_has_an_answer(seen: Browsed) -> None:

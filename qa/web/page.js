@@ -198,20 +198,16 @@ async function press(button) {
   const verdict = button.dataset.vote;
   const said = await vote(turn, turn.vote === verdict ? 'none' : verdict);
   showVote(turn, said);
-  if (turn.vote === 'down') offerRight(turn);
+  if (turn.vote === 'down' && turn.answer) offerNowhere(turn);
 }
 
-// After "this is wrong": the ways to say what is right.
-function offerRight(turn) {
-  const place = $('.said', element(turn.id));
-  place.append(' Open an article and select the right words');
-  if (turn.answer) {
-    const nowhere = document.createElement('button');
-    nowhere.type = 'button';
-    nowhere.textContent = 'it is not in these articles';
-    nowhere.addEventListener('click', () => vote(turn, 'nowhere'));
-    place.append(', or say: ', nowhere);
-  }
+// After "this is wrong" of an answer: what is right may be in no article.
+function offerNowhere(turn) {
+  const nowhere = document.createElement('button');
+  nowhere.type = 'button';
+  nowhere.textContent = 'It is not in these articles';
+  nowhere.addEventListener('click', () => vote(turn, 'nowhere'));
+  $('.said', element(turn.id)).append('. ', nowhere);
 }
 
 async function copy(button) {
