@@ -10,7 +10,7 @@ let shown = null; // {article, points, turn, from, range}
 let vote = () => {};
 
 const words = (start, end) => shown.points.slice(start, end).join('');
-const visible = text => text.replace(REORDERING, '\u200b');
+export const visible = text => text.replace(REORDERING, '\u200b');
 
 export function setUpPane(onVote) {
   vote = onVote;
