@@ -276,7 +276,7 @@ async function look() {
 }
 
 function drawExamples(questions) {
-  const shown = [...document.querySelectorAll('#examples button')].map(button => button.textContent);
+  const shown = [...document.querySelectorAll('#examples button')].map(button => button.dataset.question);
   if (shown.join('\n') === questions.join('\n')) return;
   $('#examples').replaceChildren(...questions.map(question => {
     const button = document.createElement('button');
