@@ -1,5 +1,6 @@
 """The chat's page in a real browser, and the lines with which it starts and ends."""
 
+import json
 import os
 import re
 import socket

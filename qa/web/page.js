@@ -2,7 +2,7 @@
 // Gradio carries questions and answers (ui.py); text reaches the page as text, or escaped by qa/render.py.
 
 import {asMarkdown, keep, lastChat, newChat, newId} from './chats.js';
-import {closePane, openPane, setUpPane} from './pane.js';
+import {closePane, openPane, setUpPane, visible} from './pane.js';
 import {dayText, drawOutlets, filters, setUpSheets} from './sheets.js';
 
 const $ = (selector, root = document) => root.querySelector(selector);
@@ -41,7 +41,7 @@ function addTurn(id, asked, html) {
   const question = document.createElement('h2');
   question.className = 'asked';
   question.dir = 'auto';
-  question.textContent = asked;
+  question.textContent = visible(asked);
   const reply = document.createElement('div');
   reply.className = 'reply';
   reply.innerHTML = html;
@@ -276,11 +276,11 @@ async function look() {
 }
 
 function drawExamples(questions) {
-  const shown = [...document.querySelectorAll('#examples button')].map(button => button.textContent);
+  const shown = [...document.querySelectorAll('#examples button')].map(button => button.dataset.question);
   if (shown.join('\n') === questions.join('\n')) return;
   $('#examples').replaceChildren(...questions.map(question => {
     const button = document.createElement('button');
-    Object.assign(button, {type: 'button', textContent: question});
+    Object.assign(button, {type: 'button', textContent: visible(question)});
     Object.assign(button.dataset, {question, send: ''});
     return button;
   }));

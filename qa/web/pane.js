@@ -10,7 +10,7 @@ let shown = null; // {article, points, turn, from, range}
 let vote = () => {};
 
 const words = (start, end) => shown.points.slice(start, end).join('');
-const visible = text => text.replace(REORDERING, '\u200b');
+export const visible = text => text.replace(REORDERING, '\u200b');
 
 export function setUpPane(onVote) {
   vote = onVote;
@@ -51,7 +51,7 @@ export async function openPane(button, turn) {
     if (!reply.ok) throw new Error(typeof article.detail === 'string' ? article.detail : 'it cannot be opened');
   } catch (error) {
     $('#pane-title').textContent = 'This article cannot be opened';
-    $('#pane-meta').textContent = error.message;
+    $('#pane-meta').textContent = visible(error.message);
     return;
   }
   shown = {article, points: Array.from(article.text), turn, from: button, range: null};

@@ -1,10 +1,11 @@
 // The sheets around a conversation: filters, adding articles, earlier conversations.
 
 import {allChats, forget, forgetAll} from './chats.js';
+import {visible} from './pane.js';
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const make = (tag, text = '', fields = {}) =>
-  Object.assign(document.createElement(tag), {textContent: text, ...fields});
+  Object.assign(document.createElement(tag), {textContent: visible(text), ...fields});
 
 export function setUpSheets({onFilters, onAdded, openChat, onForgotten}) {
   for (const name of ['filters', 'add', 'history'])
@@ -31,7 +32,7 @@ export function drawOutlets(sources) {
   const chosen = new Set(filters().sources);
   $('#outlets').replaceChildren(...sources.map(([name, count]) => {
     const label = make('label'), box = make('input', '', {type: 'checkbox', value: name, checked: chosen.has(name)});
-    label.append(box, ` ${name} `, make('small', String(count)));
+    label.append(box, ` ${visible(name)} `, make('small', String(count)));
     return label;
   }));
   $('#outlets').parentElement.hidden = !sources.length;
@@ -53,7 +54,7 @@ function setUpFilters(onFilters) {
     chosen.hidden = !parts.length;
     const clear = make('button', '✕', {type: 'button', ariaLabel: 'Ask all articles again'});
     clear.addEventListener('click', () => { clearAll(); onFilters(); });
-    chosen.replaceChildren(`Only ${parts.join(', ')} `, clear);
+    chosen.replaceChildren(visible(`Only ${parts.join(', ')} `), clear);
     return !wrong;
   };
   const clearAll = () => {
@@ -120,13 +121,13 @@ async function add(name, options, onAdded) {
       text = lines.pop();
       for (const step of lines.filter(Boolean)) {
         last = JSON.parse(step);
-        if (last.stage) line.textContent = `${name}: ${last.stage} ${last.done}${last.total ? ` of ${last.total}` : ''}`;
+        if (last.stage) line.textContent = visible(`${name}: ${last.stage} ${last.done}${last.total ? ` of ${last.total}` : ''}`);
       }
     }
   } catch (error) {
     last = {error: error.message || 'the server cannot be reached'};
   }
-  line.textContent = `${name}: ${last.error || last.said || 'stopped before the end'}`;
+  line.textContent = visible(`${name}: ${last.error || last.said || 'stopped before the end'}`);
   line.className = last.error ? 'wrong' : 'done';
   for (const {name: skipped, reason} of last.skipped || []) line.append(make('small', `${skipped}: ${reason}`));
   if (!last.error) onAdded();
@@ -142,7 +143,7 @@ function drawChats(openChat, onForgotten) {
     const open = make('button', title, {type: 'button', className: 'chat', dir: 'auto'});
     open.append(make('small', `${new Date(chat.when).toLocaleDateString('en-GB')}, ${chat.turns.length} question${chat.turns.length > 1 ? 's' : ''}`));
     open.addEventListener('click', () => { $('#history').close(); openChat(chat); });
-    const remove = make('button', '✕', {type: 'button', ariaLabel: `Delete “${title}”`});
+    const remove = make('button', '✕', {type: 'button', ariaLabel: visible(`Delete “${title}”`)});
     remove.addEventListener('click', () => { forget(chat.id); onForgotten(chat.id); drawChats(openChat, onForgotten); });
     item.append(open, remove);
     return item;
