@@ -1,5 +1,6 @@
 """The doors for programs, knocked at with the clients that programs use: httpx, curl and gradio_client."""
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from index.errors import Busy, CitewireError, IndexDamaged, QuestionError
 from qa.api import QA
 from qa.batch import Batcher
 from qa.types import Answer, Citation, Query
-from qa.web.doors import http_only, refusal
+from qa.web.doors import REQUESTS, Doors, Refused, http_only, refusal
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, AskedInTurn
 
@@ -343,7 +344,7 @@ def test_many_clients_get_each_its_own_answer(url: str, asked: QA) -> None:
 
 
 class Stuck:
-    """Answers when told to; ``waiting`` counts who waits."""
+    """Answers when told to."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -387,15 +388,34 @@ def test_a_full_line_is_503_at_once_and_holds_up_nothing_else(asked: QA) -> None
     assert 65 <= statuses.count(200) <= 80
 
 
+def test_more_requests_than_there_are_threads_are_turned_away(asked: QA) -> None:
+    doors, go = Doors(opened(asked), never), threading.Event()
+
+    async def flood() -> list[Any]:
+        crowd = [asyncio.create_task(doors.give(lambda: go.wait(SECONDS))) for _ in range(REQUESTS)]
+        await asyncio.sleep(0)
+        refused = await asyncio.gather(*(doors.give(lambda: True) for _ in range(5)), return_exceptions=True)
+        go.set()
+        assert all(await asyncio.gather(*crowd))
+        assert await doors.give(lambda: True)  # there is room again
+        return refused
+
+    for error in asyncio.run(flood()):
+        assert isinstance(error, Refused)
+        assert (error.status, error.retry) == (503, 5)
+        assert str(error) == "96 requests are being answered already; ask again in a few seconds"
+
+
+def never(query: Query) -> Answer:
+    raise AssertionError("nothing should be asked")
+
+
 def test_while_the_articles_are_opened_each_door_says_so(asked: QA) -> None:
     go = threading.Event()
 
     def slow(_: object) -> QA:
         assert go.wait(SECONDS)
         raise CitewireError("no index at nowhere")
-
-    def never(query: Query) -> Answer:
-        raise AssertionError("nothing should be asked")
 
     library = Library(slow)
     library.start()

@@ -32,8 +32,8 @@ from qa.web.replies import (
 
 log = logging.getLogger("citewire.chat")
 
-# Those that wait, those that are read, and as many more for searches, articles and who is turned away.
-THREADS = WAITING + 2 * BATCH
+# Questions that wait, those that are read, and as many more for searches, articles and who is turned away.
+REQUESTS = WAITING + 2 * BATCH
 RETRY = 5  # seconds after which to ask again: about what a batch of 16 questions takes on two cores
 
 Made = TypeVar("Made")
@@ -56,17 +56,24 @@ class Doors:
         :param ask: answers a query, from any thread: ``Batcher.ask``
         """
         self._library, self._ask = library, ask
-        self._threads = anyio.CapacityLimiter(THREADS)
+        self._threads = anyio.CapacityLimiter(REQUESTS)
+        self._inside = 0  # requests that have a thread
 
     async def give(self, make: Callable[[], Made]) -> Made:
-        """Do one request's work in a thread.
+        """Do one request's work in a thread; to be called from the server's event loop only.
 
         :raises Refused: there is no reply
         """
+        if self._inside >= REQUESTS:  # told before any work is done for it, so at once
+            line = f"{REQUESTS} requests are being answered already; ask again in a few seconds"
+            raise Refused(503, line, RETRY)
+        self._inside += 1
         try:
             return await anyio.to_thread.run_sync(make, limiter=self._threads)
         except Exception as error:
             raise refusal(error) from error
+        finally:
+            self._inside -= 1
 
     def answer(self, asked: AskedInTurn) -> AnswerReply:
         query = self._ready().query(asked.question, asked.history, filters=asked.filters)

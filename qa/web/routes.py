@@ -20,7 +20,6 @@ from fastapi.routing import APIRoute
 from gradio.events import api
 
 import qa.types
-from qa.api import BATCH
 from qa.types import Answer
 from qa.web.doors import Doors, Refused, first_of
 from qa.web.library import Library
@@ -42,9 +41,6 @@ ABOUT = (
     "Ask a collection of articles and get quoted answers with exact citations. Offsets are half-open Unicode"
     " code points. An error is a JSON object whose `detail` is one line."
 )
-# Of Gradio's queue: the batch that is read and the one that waits for it. Those behind wait in the queue
-# itself, whose bound is set where it is made.
-TOGETHER = 2 * BATCH
 
 
 def api_router(library: Library, ask: Ask) -> APIRouter:
@@ -124,16 +120,18 @@ def named_endpoints(library: Library, ask: Ask) -> None:
 
     To be called inside ``gr.Blocks()``. They are not queued, which matters to MCP only: its calls then run
     here, where Gradio would otherwise ask its own server by an address taken from the request.
-    Their docstrings are in the form that Gradio takes apart for its clients and for MCP.
+    Gradio's queue holds none of them back: `Doors` and the batcher bound them, and turn away at once who
+    would otherwise wait there first. Their docstrings are in the form that Gradio takes apart for its clients
+    and for MCP.
 
     :param library: what is searched; until it is open, each endpoint raises ``gr.Error``
     :param ask: answers a query, from any thread: ``Batcher.ask``
     """
     doors = Doors(library, ask)
     answering, searching, fetching = _answering(doors), _searching(doors), _fetching(doors)
-    api(answering, api_name="ask", queue=False, concurrency_limit=TOGETHER)
-    api(searching, api_name="search", queue=False, concurrency_limit=BATCH)
-    api(fetching, api_name="article", queue=False, concurrency_limit=BATCH)
+    api(answering, api_name="ask", queue=False, concurrency_limit=None)
+    api(searching, api_name="search", queue=False, concurrency_limit=None)
+    api(fetching, api_name="article", queue=False, concurrency_limit=None)
 
 
 # Plain dictionaries leave them, since Gradio gives models that are not its own to clients as text.
