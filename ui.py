@@ -117,7 +117,7 @@ def page(library: Library, batcher: Batcher) -> gr.Blocks:
             )  # fmt: skip
         box.submit(
             ask, [box, sent], wire, js="(text) => window.citewire.begin(text)",
-            trigger_mode="multiple", concurrency_limit=BATCH, show_progress="hidden",
+            trigger_mode="multiple", concurrency_limit=2 * BATCH, show_progress="hidden",
             api_visibility="private",
         )  # fmt: skip
         named_endpoints(library, batcher.ask)

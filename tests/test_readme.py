@@ -12,9 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from browser import free_port
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,9 +45,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
+def run(command: str, place: Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
     words = shlex.split(command)
-    words = [sys.executable, *{"citewire": ["-m", "qa.cli"], "python": []}[words[0]], *words[1:]]
+    ours = {"citewire": [sys.executable, "-m", "qa.cli"], "python": [sys.executable]}
+    words = [*ours.get(words[0], words[:1]), *words[1:]]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -51,7 +56,14 @@ def run(command: str, place: Path) -> subprocess.CompletedProcess[str]:
         "XDG_CACHE_HOME": str(place / "cache"),
     }
     return subprocess.run(
-        words, cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False
+        words,
+        cwd=place,
+        input=given,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -110,13 +122,14 @@ def test_own_models_can_be_fitted_and_named(place: Path) -> None:
         assert done.returncode in ({0, 1} if " ask " in command else {0}), f"{command}\n{done.stderr}"
 
 
-def test_chat_command_opens_over_the_index(place: Path) -> None:
-    run("citewire index news/", place)
+@contextmanager
+def chatting(place: Path, *options: str) -> Iterator[str]:
+    """Run `citewire chat`; the value is its address."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CITEWIRE_INDEX": str(place / "index")}
     log = place / "chat.log"
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "qa.cli", "chat"],
+            [sys.executable, "-u", "-m", "qa.cli", "chat", *options],
             cwd=place,
             env=environment,
             stdout=output,
@@ -124,10 +137,44 @@ def test_chat_command_opens_over_the_index(place: Path) -> None:
         )
     try:
         until = time.monotonic() + 90
-        while "http://127.0.0.1:" not in log.read_text(encoding="utf-8") and time.monotonic() < until:
+        while not (found := re.search(r"http://\S+:\d+", log.read_text(encoding="utf-8"))):
             assert process.poll() is None, log.read_text(encoding="utf-8")
+            assert time.monotonic() < until
             time.sleep(0.2)
-        assert "http://127.0.0.1:" in log.read_text(encoding="utf-8")
+        yield found.group()
     finally:
         process.terminate()  # a background job, as tests may be, ignores Ctrl-C
         process.wait(timeout=60)
+
+
+def test_programs_ask_the_chat_as_the_readme_says(place: Path) -> None:
+    run("citewire index news/", place)
+    (listed,) = [block for block in blocks("text") if block.startswith("curl")]
+    with chatting(place) as address:
+        asked = f"{address}/api/ask?question=Who"
+        while httpx.get(asked, timeout=60, trust_env=False).status_code == 503:  # the models are being loaded
+            time.sleep(0.5)
+        for command in listed.strip().splitlines():
+            if shutil.which(shlex.split(command)[0]):
+                done = run(command.replace("http://127.0.0.1:7860", address), place)
+                assert done.returncode == 0, f"{command}\n{done.stderr}"
+                assert "confidence" in done.stdout
+
+
+def test_a_login_is_made_and_asked_for_as_the_readme_says(place: Path) -> None:
+    (listed,) = [block for block in blocks("text") if "citewire password" in block]
+    password, chat = listed.strip().splitlines()
+    users = f"--users {place / 'users'}"
+    done = run(f"{password} {users}", place, given="a long password\n")
+    assert done.returncode == 0, done.stderr
+    options = [*shlex.split(chat)[2:], *users.split(), "--port", str(free_port())]
+    with chatting(place, *options) as address:
+        port = address.rpartition(":")[2]
+        there = f"http://127.0.0.1:{port}/api/ask?question=Who"
+        named = {"Host": "chat.example.org"}
+        assert httpx.get(there, headers=named, trust_env=False).status_code == 401
+        auth = ("ana", "a long password")
+        assert httpx.get(there, headers=named, auth=auth, timeout=60, trust_env=False).status_code in {
+            200,
+            503,
+        }

@@ -1,18 +1,15 @@
 """The chat's page in a real browser, and the lines with which it starts and ends."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from browser import PATIENCE, Browsed, chat, chromium, free_port, start, sync_api
 
 import ui
 from index.build import Progress
@@ -22,10 +19,6 @@ from qa.web.about import facts_of
 from qa.web.examples import SAMPLE_QUESTIONS
 from qa.web.library import progress_text
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-ROOT = Path(__file__).parents[1]
-CHROMIUM = Path("/usr/bin/chromium")
 LAGOON = "By how many votes did the tidal lagoon win before the recount in Pendrawle?"
 FUEL = "How many tonnes of fuel leaked at Port Elswick?"
 PIN = "Who designed the Time's Up lapel pin?"
@@ -55,33 +48,6 @@ def test_what_is_being_read_is_said_in_words() -> None:
     assert ui.reading(hits) == "Reading 2 passages of 1 article"
 
 
-def start(home: Path, *options: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(home), "XDG_DATA_HOME": str(home)}
-    command = [sys.executable, "ui.py", *options]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def served(process: subprocess.Popen[str]) -> str:
-    assert process.stdout
-    line = process.stdout.readline()
-    found = re.search(r"http://127\.0\.0\.1:\d+/", line)
-    assert found, line + (process.stderr.read() if process.stderr else "")
-    return found.group()
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    process.communicate(timeout=30)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
@@ -89,57 +55,21 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(home: Path) -> Iterator[str]:
-    process = start(home, "--port", str(free_port()))
-    yield served(process)
-    stop(process)
+    with chat(home) as address:
+        yield address
 
 
-class Browsed:
-    """A page in Chromium, with every host it asked and every dialog it opened."""
-
-    def __init__(self, page: "sync_api.Page", address: str) -> None:
-        self.page = page
-        self.hosts: set[str] = set()
-        self.dialogs: list[str] = []
-        self.errors: list[str] = []
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).hostname or ""))
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(address)
-        page.locator("#examples button").first.wait_for(timeout=120_000)
-
-    def send(self, question: str) -> None:
-        self.page.fill("#ask textarea", question)
-        self.page.press("#ask textarea", "Enter")
-
-    def ask(self, question: str) -> "sync_api.Locator":
-        before = self.page.locator(".turn .answer").count()
-        self.send(question)
-        return self.answered(before)
-
-    def answered(self, before: int) -> "sync_api.Locator":
-        """Give the turn that has an answer when there were some before."""
-        self.page.locator(".turn .reply:has(.answer)").nth(before).wait_for(timeout=120_000)
-        return self.page.locator(".turn").last
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browse() -> Iterator["sync_api.Browser"]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", *quiet]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def seen(browse: "sync_api.Browser", address: str) -> Iterator[Browsed]:
     context = browse.new_context(permissions=["clipboard-read", "clipboard-write"])
     found = Browsed(context.new_page(), address)
+    found.page.locator("#examples button").first.wait_for(timeout=PATIENCE)
     yield found
     assert found.hosts <= {"127.0.0.1"}
     assert found.dialogs == []
@@ -199,7 +129,7 @@ def test_something_is_seen_within_200_ms_and_the_stages_follow(seen: Browsed) ->
         FUEL,
     )
     assert took < 200
-    seen.answered(0)
+    seen.answered(FUEL)
     stages = seen.page.evaluate("window.stages")
     assert stages[0] == "Searching"
     assert re.fullmatch(r"Reading \d+ passages of \d+ articles", stages[-1])
@@ -232,7 +162,7 @@ def test_a_follow_up_and_a_typo_are_shown_as_understood_and_can_be_changed(seen:
     turn = seen.ask("Who designed the Time's Up lapel pni of the Gloden Globes?")
     assert "Golden Globes" in turn.locator(".understood em").inner_text()
     turn.get_by_role("button", name="Ask as typed").click()
-    turn = seen.answered(3)
+    turn = seen.answered('"Gloden"')
     assert '"Gloden"' in turn.locator(".asked").inner_text()
     assert turn.locator(".understood").count() == 0
 
@@ -240,14 +170,17 @@ def test_a_follow_up_and_a_typo_are_shown_as_understood_and_can_be_changed(seen:
 def test_what_cannot_be_asked_is_said_and_stays_in_the_box(seen: Browsed) -> None:
     page = seen.page
     seen.ask(LAGOON)
-    seen.send("why " * 600)
+    seen.box.fill("why " * 600)
+    seen.box.press("Enter")
     page.locator(".notice", has_text="the limit is 1,000").wait_for()
     page.wait_for_function("document.querySelector('#ask textarea').value.startsWith('why why')")
     assert page.locator(".turn .answer").count() == 1, "the conversation is still there"
-    seen.send("  ")
+    seen.box.fill("  ")
+    seen.box.press("Enter")
     page.locator(".notice", has_text="Type a question first").wait_for()
     page.route("**/gradio_api/queue/join*", lambda route: route.fulfill(status=503, body="{}"))
-    seen.send(NOWHERE)
+    seen.box.fill(NOWHERE)
+    seen.box.press("Enter")
     page.locator(".notice", has_text="Too many people are asking").wait_for()
     page.unroute("**/gradio_api/queue/join*")
     seen.ask(NOWHERE)
@@ -398,7 +331,7 @@ def test_every_example_has_an_answer(seen: Browsed) -> None:
     shown = seen.page.locator("#examples button").all_inner_texts()
     assert shown == [question for question, _ in SAMPLE_QUESTIONS]
     seen.page.locator("#examples button").first.click()
-    assert seen.answered(0).locator("mark").count() > 0
+    assert seen.answered(shown[0]).locator("mark").count() > 0
     for question in shown[1:]:
         assert seen.ask(question).locator("mark").count() > 0, question
 

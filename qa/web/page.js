@@ -1,7 +1,7 @@
 // The page: shows what is asked at once, draws the answers as they come, and keeps the conversation.
 // Gradio carries questions and answers (ui.py); text reaches the page as text, or escaped by qa/render.py.
 
-import {asMarkdown, keep, lastChat, newChat, newId} from './chats.js';
+import {asMarkdown, forgetAll, keep, lastChat, newChat, newId} from './chats.js';
 import {closePane, openPane, setUpPane, visible} from './pane.js';
 import {dayText, drawOutlets, filters, setUpSheets} from './sheets.js';
 
@@ -325,6 +325,7 @@ function start({props, watch}) {
   });
   $('#new').addEventListener('click', () => open(newChat()));
   $('#export').addEventListener('click', download);
+  $('#logout').addEventListener('click', forgetAll); // the next person here is another one
   $('#page').addEventListener('click', click);
   document.addEventListener('keydown', key);
   drawChat();
