@@ -11,7 +11,7 @@ from urllib.parse import quote
 from qa.render import REORDERING, outlet_and_day
 from qa.types import Answer, Citation
 
-# What would end "<address>" (CommonMark 0.31, Autolinks): the rest of the address would be Markdown of its own.
+# What ends "<address>" (CommonMark 0.31, Autolinks): the rest of the address would be Markdown of its own.
 UNSAFE_IN_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -233,10 +233,10 @@ BUILT = 300_000  # milliseconds for the articles to be indexed
 CHAT = 10  # questions of a conversation; the history then has a title of every tenth payload
 # What the page itself makes where text of others is shown; anything else was made by a payload.
 TAGS = """article div section h2 h3 p span b em q cite mark blockquote ol ul li small details summary button a svg
-path dialog form label input""".split()
+path dialog form label input fieldset legend""".split()
 ATTRIBUTES = (
     r"^(class|id|dir|type|role|title|tabindex|hidden|open|href|target|rel|viewBox|d|for|autocomplete|maxlength"
-    r"|placeholder|value|aria-[a-z]+|data-(article|start|end|link|question|send|vote|copy))$"
+    r"|placeholder|value|method|min|max|aria-[a-z]+|data-(article|start|end|link|question|send|vote|copy))$"
 )
 FOUND = """([where, tags, attributes]) => {
   const found = {made: [], links: [], reordered: []}, named = new RegExp(attributes);
