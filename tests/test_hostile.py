@@ -464,8 +464,8 @@ def test_nothing_hostile_does_anything(hostile: tuple[str, list[Article]], tmp_p
     assert (seen.hosts, hosts_in(log)) == ({"127.0.0.1"}, set())
     assert [bad for text in exports for bad in markdown_problems(text)] == []
     assert len(exports) == -(-len(written) // CHAT)
-    # Each was really there to do harm.
-    assert len(unquoted) < 0.05 * len(written), unquoted
+    # Each was really there to do harm; some part a sentence, so that a piece of them is quoted.
+    assert len(unquoted) < 0.25 * len(written), unquoted
     assert len(unnamed) < 0.5 * len(written), unnamed
     assert panes > 0.9 * len(written)
 
