@@ -6,9 +6,13 @@ links go to http(s) addresses only. Pure functions of the values of ``qa.types``
 
 import re
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from qa.render import REORDERING, outlet_and_day
 from qa.types import Answer, Citation
+
+# What ends "<address>" (CommonMark 0.31, Autolinks): the rest of the address would be Markdown of its own.
+UNSAFE_IN_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\u202a-\u202e\u2066-\u2069]")
 
 
 def answer_markdown(answer: Answer) -> str:
@@ -70,8 +74,8 @@ def _part(text: str) -> str:
 def _address(citation: Citation) -> str:
     if not citation.link:
         return ""
-    return f" <{re.sub('[<> ]', _percent, citation.link)}>"
+    return f" <{UNSAFE_IN_ADDRESS.sub(_percent, citation.link)}>"
 
 
 def _percent(match: re.Match[str]) -> str:
-    return f"%{ord(match[0]):02X}"
+    return quote(match[0], safe="")

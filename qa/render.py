@@ -164,7 +164,7 @@ def _source_html(own: Sequence[Citation], number: int, *, preview: bool) -> str:
 def _open_html(citation: Citation, inside: str) -> str:
     """Render a button that opens the article in the reading pane, at the quote."""
     return (
-        f'<button type="button" class="open" data-article="{escape(citation.article_id)}"'
+        f'<button type="button" class="open" data-article="{_attribute(citation.article_id)}"'
         f' data-start="{citation.start}" data-end="{citation.end}" data-link="{escape(citation.link)}">'
         f"{inside}</button>"
     )
@@ -173,11 +173,13 @@ def _open_html(citation: Citation, inside: str) -> str:
 def _understood_html(answer: Answer) -> str:
     if not answer.rewritten:
         return ""
-    question, kept = escape(answer.question), as_typed(answer.question, answer.asked)
+    question, kept = _attribute(answer.question), as_typed(answer.question, answer.asked)
     edit = f'<button type="button" data-question="{question}">Edit</button>'
     only_mended = len(answer.asked.split()) == len(answer.question.split())
     if only_mended and kept != answer.asked:
-        edit += f' <button type="button" data-question="{escape(kept)}" data-send="">Ask as typed</button>'
+        edit += (
+            f' <button type="button" data-question="{_attribute(kept)}" data-send="">Ask as typed</button>'
+        )
     shown = _shown(answer.question)
     return f'<p class="understood">Understood as: <em dir="auto">{shown}</em> {edit}</p>'
 
@@ -203,6 +205,11 @@ def outlet_and_day(citation: Citation) -> str:
 
 def _shown(text: str) -> str:
     return escape(text.translate(REORDERING))
+
+
+def _attribute(text: str) -> str:
+    # HTML takes a carriage return for a line feed (Preprocessing the input stream): an id would be another.
+    return escape(text).replace("\r", "&#13;")
 
 
 def _title(citation: Citation) -> str:

@@ -39,3 +39,8 @@ def test_text_stays_text() -> None:
     assert "<script" not in text.replace(r"\<", "")
     assert "![x](" not in text
     assert "javascript" not in text
+
+
+def test_an_address_cannot_leave_its_brackets() -> None:
+    text = answer_markdown(answer(candidate(url="https://a.example/\x02>[x](javascript:alert(1))")))
+    assert "<https://a.example/%02%3E[x](javascript:alert(1))#:~:text=" in text

@@ -153,3 +153,7 @@ def test_a_mended_question_can_be_asked_as_it_was_typed() -> None:
     )
     for follow_up in ("how many?", "By how he?"):
         assert "Ask as typed" not in answer_html(answer(candidate(), asked=follow_up))
+
+
+def test_an_id_with_a_carriage_return_comes_back_from_the_page_as_it_is() -> None:
+    assert 'data-article="/a/b&#13;\nc.txt"' in answer_html(answer(candidate(article_id="/a/b\r\nc.txt")))
