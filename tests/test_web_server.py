@@ -271,7 +271,7 @@ def test_a_person_logs_in_asks_and_logs_out(served: Served) -> None:
         page.get_by_label("Name").fill(NAME)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.locator("#welcome h1").wait_for(timeout=60_000)
+        page.locator("#welcome h2").wait_for(timeout=60_000)
         page.fill("#ask textarea", "Who is the keeper of Brannock Lighthouse?")
         page.press("#ask textarea", "Enter")
         page.locator(".turn .answer").wait_for(timeout=120_000)
