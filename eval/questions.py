@@ -16,7 +16,7 @@ from typing import Any
 from index.errors import CitewireError
 from qa.default_reader.careless import hurried
 
-KINDS = ("single", "multi", "unanswerable", "followup")
+KINDS = ("single", "multi", "unanswerable", "followup", "newtopic")
 CONTEXTS = "contexts.jsonl"  # the articles of a SQuAD file: one row a paragraph
 
 
@@ -26,8 +26,9 @@ class Question:
 
     ``answers`` are the accepted spans, none for an unanswerable question. ``sources`` are the articles
     that give the answer, none where the file doesn't say. ``history`` (earlier question, its answer)
-    and ``standalone`` (the question written out) belong to follow-ups. ``conflict`` marks a question
-    on which the sources disagree. ``file`` is the name of the gold file.
+    belongs to follow-ups, which also have a ``standalone`` (the question written out), and to new topics,
+    which have nothing to do with it and may have no answer. ``conflict`` marks a question on which the
+    sources disagree. ``file`` is the name of the gold file.
     """
 
     id: str
@@ -43,7 +44,7 @@ class Question:
 
     @property
     def answerable(self) -> bool:
-        return self.kind != "unanswerable"
+        return bool(self.answers)
 
 
 def article_id(articles: Path, source: str) -> str:
@@ -152,12 +153,14 @@ def _question(row: object, articles: Path) -> Question:
     )
     if question.kind not in KINDS:
         raise ValueError(f"expected type to be one of {', '.join(KINDS)}, got {question.kind!r}")
-    if question.answerable != bool(question.answers):
+    if question.kind != "newtopic" and question.answerable == (question.kind == "unanswerable"):
         raise ValueError(
             f"expected answers, and none for unanswerable; got {len(question.answers)} ({question.kind})"
         )
-    if (question.kind == "followup") != bool(question.history and question.standalone):
-        raise ValueError("expected history and standalone for a followup, and only there")
+    if (question.kind in ("followup", "newtopic")) != bool(question.history):
+        raise ValueError("expected history for a followup or newtopic, and only there")
+    if (question.kind == "followup") != bool(question.standalone):
+        raise ValueError("expected standalone for a followup, and only there")
     for source in question.sources:
         if not Path(article_id(articles, source.partition("#")[0])).is_file():
             raise ValueError(f"expected sources to be files in {articles}, got {source!r}")
