@@ -30,7 +30,7 @@ QUESTION = re.compile(
     re.IGNORECASE,
 )
 # More words than this that say something, and a question has said what it is about. "What was the deal
-# worth?" has two; of the new topics in eval/gold, a third have three.
+# worth?" has two, "How many people work at the port?" three.
 FEW = 2
 
 
@@ -46,7 +46,7 @@ def stand_alone(text: str, turns: Sequence[Turn], *, on_topic: Callable[[str], b
     """Rewrite a follow-up so that it can be asked by itself.
 
     :param on_topic: tells whether the articles of the last turn speak of a question like this one; asked
-        only where the words cannot tell: "What was the deal worth?" but "How many people work at the port?"
+        only where the words cannot tell: "What was the deal worth?" or "Who runs the port?"
 
     >>> turn = Turn("Which Fiat boss was due in Zurich?", "Sergio Marchionne")
     >>> stand_alone("And who was he meeting?", [turn])
