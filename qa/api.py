@@ -35,6 +35,7 @@ from qa.types import Answer, Query, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
 BATCH = 16
+# Articles that a conversation is about where none of those found has the answer.
 NEAREST = 3
 
 
