@@ -25,9 +25,14 @@ WARM_UP = ("Who was there?", "When did it happen?", "How many people came?")
 
 
 class Chat(Protocol):
-    """A conversation; ``tell`` puts an earlier turn into its history without asking."""
+    """A conversation; ``tell`` puts an earlier turn into its history without asking.
+
+    ``understood`` gives the question that ``ask`` would ask of the articles.
+    """
 
     def ask(self, text: str, /) -> Answer: ...
+
+    def understood(self, text: str, /) -> str: ...
 
     def tell(self, question: str, answer_text: str, /) -> None: ...
 
@@ -52,7 +57,9 @@ class Outcome:
     ``shown`` is None where Citewire abstained. ``rank`` is that of the first right article among the k
     passages, None if there is none; ``source_hit`` is None where nothing was shown or the gold names no
     source. ``f1_of`` and ``evidence_of`` are of the candidates, best first. ``asked`` is the question that
-    was searched (a follow-up is rewritten).
+    was searched (a follow-up is rewritten). ``standalone_f1`` and ``standalone_best_f1`` are those of a
+    follow-up's question written out. ``carried`` says of a new topic whether it was asked in another way
+    than without the turns before it; None for the others.
     """
 
     question: Question
@@ -66,6 +73,8 @@ class Outcome:
     rank: int | None
     latency_ms: float
     standalone_f1: float | None = None
+    standalone_best_f1: float | None = None
+    carried: bool | None = None
 
     @property
     def em(self) -> float:
@@ -125,7 +134,9 @@ class Outcome:
             "f1": round(self.f1, 4),
             "best_em": self.best_em,
             "best_f1": round(self.best_f1, 4),
-            "standalone_f1": None if self.standalone_f1 is None else round(self.standalone_f1, 4),
+            "standalone_f1": _rounded(self.standalone_f1),
+            "standalone_best_f1": _rounded(self.standalone_best_f1),
+            "carried": self.carried,
             "sources": list(self.question.sources),
             "evidence": self.question.evidence,
             "source_hit": self.source_hit,
@@ -159,12 +170,12 @@ def ask(qa: Asker, question: Question, articles: Path, k: int) -> Outcome:
     latency_ms = (perf_counter() - begin) * 1000
     right = {article_id(articles, source) for source in question.sources}
     hits = qa.search(answer.question, k=k)
-    best = answer.candidates[0] if answer.candidates else None
+    alone = qa.ask(question.standalone) if question.standalone else None
     return Outcome(
         question=question,
         asked=answer.question,
         shown=answer.text,
-        best=best.text if best else "",
+        best=_best(answer),
         confidence=answer.confidence,
         f1_of=tuple(token_f1(candidate.text, question.answers) for candidate in answer.candidates),
         evidence_of=tuple(candidate.evidence for candidate in answer.candidates),
@@ -173,7 +184,11 @@ def ask(qa: Asker, question: Question, articles: Path, k: int) -> Outcome:
         else None,
         rank=first_rank([_articles(hit) for hit in hits], right),
         latency_ms=latency_ms,
-        standalone_f1=_standalone_f1(qa, question),
+        standalone_f1=token_f1(alone.text or "", question.answers) if alone else None,
+        standalone_best_f1=token_f1(_best(alone), question.answers) if alone else None,
+        carried=answer.question != qa.chat().understood(question.question)
+        if question.kind == "newtopic"
+        else None,
     )
 
 
@@ -181,7 +196,9 @@ def _articles(hit: Hit) -> list[str]:
     return [hit.passage.article_id, *(copy.article_id for copy in hit.copies)]
 
 
-def _standalone_f1(qa: Asker, question: Question) -> float | None:
-    if not question.standalone or question.rejected:
-        return None
-    return token_f1(qa.ask(question.standalone).text or "", question.answers)
+def _best(answer: Answer) -> str:
+    return answer.candidates[0].text if answer.candidates else ""
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

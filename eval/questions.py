@@ -18,7 +18,7 @@ from index.errors import CitewireError
 from index.load import is_address
 from qa.default_reader.careless import hurried
 
-KINDS = ("single", "multi", "unanswerable", "followup")
+KINDS = ("single", "multi", "unanswerable", "followup", "newtopic")
 REJECTED = "rejected"  # a person said that an answer is wrong; nobody said which is right
 CONTEXTS = "contexts.jsonl"  # the articles of a SQuAD file: one row a paragraph
 
@@ -29,9 +29,10 @@ class Question:
 
     ``answers`` are the accepted spans, none for an unanswerable question. ``sources`` are the articles
     that give the answer, none where the file doesn't say. ``history`` (earlier question, its answer)
-    and ``standalone`` (the question written out) belong to follow-ups. ``conflict`` marks a question
-    on which the sources disagree. ``wrong`` are the words that a rejected answer had, none where
-    "not in these articles" was rejected. ``file`` is the name of the gold file.
+    belongs to follow-ups, which also have a ``standalone`` (the question written out), and to new topics,
+    which have nothing to do with it and may have no answer. ``conflict`` marks a question on which the
+    sources disagree. ``wrong`` are the words that a rejected answer had, none where "not in these articles"
+    was rejected. ``file`` is the name of the gold file.
     """
 
     id: str
@@ -49,7 +50,7 @@ class Question:
     @property
     def answerable(self) -> bool:
         """Whether the gold names a right answer."""
-        return self.kind not in ("unanswerable", REJECTED)
+        return bool(self.answers)
 
     @property
     def rejected(self) -> bool:
@@ -164,25 +165,34 @@ def _question(row: object, articles: Path) -> Question:
         conflict=row.get("conflict", False) is True,
         wrong=_texts(row, "wrong"),
     )
-    kinds = (*KINDS, REJECTED)
-    if question.kind not in kinds:
-        raise ValueError(f"expected type to be one of {', '.join(kinds)}, got {question.kind!r}")
-    if question.answerable != bool(question.answers):
-        raise ValueError(
-            f"expected answers, and none for unanswerable; got {len(question.answers)} ({question.kind})"
-        )
-    if question.wrong and not question.rejected:
-        raise ValueError(f"expected wrong words for type {REJECTED} only, got type {question.kind!r}")
-    follows = bool(question.history and question.standalone)
-    # What has no right answer may be a follow-up too.
-    if follows != (question.kind == "followup") and (question.answerable or not follows):
-        raise ValueError("expected history and standalone for a followup, and only there")
+    _check(question)
     for source in question.sources:
         if is_address(source) or Path(source).is_absolute():
             continue  # an id of the index, which may hold what is no file any more
         if not Path(article_id(articles, source.partition("#")[0])).is_file():
             raise ValueError(f"expected sources to be files in {articles}, got {source!r}")
     return question
+
+
+def _check(question: Question) -> None:
+    """Refuse gold whose parts do not go together.
+
+    :raises ValueError: with what was expected
+    """
+    kinds, kind = (*KINDS, REJECTED), question.kind
+    if kind not in kinds:
+        raise ValueError(f"expected type to be one of {', '.join(kinds)}, got {kind!r}")
+    if kind != "newtopic" and question.answerable == (kind in ("unanswerable", REJECTED)):
+        raise ValueError(f"expected answers, and none for unanswerable; got {len(question.answers)} ({kind})")
+    if question.wrong and not question.rejected:
+        raise ValueError(f"expected wrong words for type {REJECTED} only, got type {kind!r}")
+    turns = {"followup": [(True, True)], "newtopic": [(True, False)]}
+    # What has no right answer may be a follow-up too.
+    may = turns.get(kind, [(False, False)] if question.answerable else [(False, False), (True, True)])
+    if (bool(question.history), bool(question.standalone)) not in may:
+        raise ValueError(
+            "expected history and standalone for a followup, history for a newtopic, and only there"
+        )
 
 
 def _of_article(row: dict[str, Any]) -> dict[str, Any]:

@@ -121,10 +121,18 @@ def _scores(group: Sequence[Outcome]) -> dict[str, Score]:
     labelled = np.column_stack([confidences, right])
     scores["auroc"] = _score(labelled, lambda rows: auroc(rows[:, 0], rows[:, 1] > 0))
     scores["ece"] = _score(labelled, lambda rows: expected_calibration_error(rows[:, 0], rows[:, 1] > 0))
-    pairs = [(o.f1, o.standalone_f1) for o in group if o.standalone_f1 is not None]
-    if pairs and len(pairs) == len(group):
-        scores["standalone_f1"] = _mean(standalone for _, standalone in pairs)
-        scores["share_of_standalone"] = _score(np.array(pairs), _ratio)
+    for way in ("", "best_"):
+        pairs = [
+            (getattr(o, f"{way}f1"), getattr(o, f"standalone_{way}f1"))
+            for o in group
+            if o.standalone_f1 is not None
+        ]
+        if pairs and len(pairs) == len(group):
+            scores[f"standalone_{way}f1"] = _mean(standalone for _, standalone in pairs)
+            scores[f"{way}share_of_standalone"] = _score(np.array(pairs), _ratio)
+    carried = [o.carried for o in group if o.carried is not None]
+    if carried and len(carried) == len(group):
+        scores["carried"] = _mean(carried)
     return scores
 
 
@@ -179,10 +187,14 @@ def _sentences(report: Report) -> list[str]:
     if followup := report.scores.get("followup"):
         lines.append(
             f"Follow-ups: F1 {followup['f1']} in the chat, {followup['standalone_f1']} written out;"
-            f" share kept {followup['share_of_standalone']}."
+            f" share kept {followup['share_of_standalone']},"
+            f" never abstaining {followup['best_share_of_standalone']}."
         )
     if report.heeded:
         lines.append(f"Rejected by people: {report.heeded.n}, of which not given again: {report.heeded}.")
+    if newtopic := report.scores.get("newtopic"):
+        count = round(newtopic["carried"].value * newtopic["carried"].n)
+        lines.append(f"New topics: something carried over in {count} of {newtopic['carried'].n}.")
     return [
         *lines,
         f"Latency: p50 {report.latency_ms['p50']:.0f} ms, p95 {report.latency_ms['p95']:.0f} ms a question.",

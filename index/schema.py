@@ -220,6 +220,9 @@ def conditions(connection: sqlite3.Connection, filters: Filters) -> tuple[list[s
     if filters.until:
         where.append("a.published <= ?")
         values.append(filters.until.isoformat())
+    if filters.articles:
+        where.append(f"a.id IN ({','.join('?' * len(filters.articles))})")
+        values += filters.articles
     return where, values
 
 

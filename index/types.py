@@ -100,12 +100,14 @@ class Hit:
 class Filters:
     """Which articles a search may return: these outlets, published between these days (inclusive).
 
-    An article without a date is outside every date range. Outlets compare without case.
+    An article without a date is outside every date range. Outlets compare without case. ``articles``: ids,
+    for none but these.
     """
 
     sources: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    articles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str):
@@ -114,4 +116,4 @@ class Filters:
             raise ValueError(f"expected since <= until, got {self.since} and {self.until}")
 
     def __bool__(self) -> bool:
-        return bool(self.sources or self.since or self.until)
+        return bool(self.sources or self.since or self.until or self.articles)

@@ -30,13 +30,15 @@ from qa.aggregate import candidates, claim, clusters, grouped, nearest, reader_t
 from qa.confidence import DEFAULT, Calibration
 from qa.conversation import Turn, stand_alone
 from qa.read import Reader, TransformersReader
-from qa.retrieve import Fusion, retrieve
+from qa.retrieve import Fusion, retrieve, speak_of
 from qa.spelling import mended
 from qa.terms import STOP_WORDS, content_words
 from qa.types import Answer, Query, Span
 
 # Questions answered in one pass of the reader: bounds memory, and more are not faster.
 BATCH = 16
+# Articles that a conversation is about where none of those found has the answer.
+NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +187,23 @@ class QA:
         """
         typed = self.checked(text)
         spelled = self._mended(typed)
-        question = stand_alone(spelled, turns)
+        question = stand_alone(spelled, turns, on_topic=lambda text: self._on_topic(text, turns[-1], filters))
         if question == spelled or len(question) > self.config.question_chars:
             return Query(spelled, typed, filters)
         return Query(question, typed, filters, turns[-1].articles)
+
+    def articles_with(self, query: Query, answer: str) -> tuple[str, ...]:
+        """Give those of the articles found that have an answer, else the nearest; ids, best first."""
+        with self.store.snapshot() as snapshot:
+            (hits,) = self._retrieve(snapshot, [query], self.config.passages)
+        having = [hit for hit in hits if answer and answer.casefold() in hit.passage.text.casefold()]
+        return tuple(dict.fromkeys(hit.passage.article_id for hit in having or hits[:NEAREST]))
+
+    def _on_topic(self, question: str, turn: Turn, filters: Filters) -> bool:
+        """Tell whether the articles of a turn speak of a question."""
+        (vector,) = self._encoder.encode([question])
+        with self.store.snapshot() as snapshot:
+            return speak_of(snapshot, turn.articles, vector, filters)
 
     def answer(
         self, queries: Sequence[Query], *, found: Callable[[int, list[Hit]], None] | None = None
@@ -338,13 +353,17 @@ class Chat:
         return self._qa.query(text, self.turns).question
 
     def tell(self, question: str, answer: str) -> None:
-        """Put a turn into the history without asking."""
-        self.turns.append(Turn(question, answer))
+        """Put a turn into the history without asking; its articles are those found that have the answer.
+
+        :raises QuestionError: the question is empty or too long
+        """
+        query = self._qa.query(question, self.turns, filters=self.filters)
+        self.turns.append(Turn(query.question, answer, self._qa.articles_with(query, answer)))
 
 
 def turn_of(answer: Answer) -> Turn:
-    """Give what a conversation remembers of an answer."""
-    articles = dict.fromkeys(citation.article_id for citation in answer.citations)
+    """Give what a conversation remembers of an answer; the nearest articles stand in for those of none."""
+    articles = dict.fromkeys(citation.article_id for citation in answer.citations or answer.nearest)
     return Turn(answer.question, answer.text or "", tuple(articles))
 
 

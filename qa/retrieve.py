@@ -9,9 +9,12 @@ Does not read passages or judge answers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index.embed import Encoder
 from index.snapshot import Snapshot
-from index.types import Hit
+from index.types import Filters, Hit
 from qa.terms import content_words, words
 from qa.types import Query
 
@@ -19,6 +22,11 @@ from qa.types import Query
 RRF = 60
 # Two passages of one story are the same words if this share of the shorter one's is in the other.
 SAME_WORDS = 0.8
+# Articles speak of a question if a passage of theirs is as near to it as SPEAK_OF (a cosine), and no other
+# article's is nearer by more than CLEARLY. Of follow-ups without a name, like "What was the deal worth?", the
+# least near was 0.33 and the farthest behind 0.15; of 600 new topics after other turns, 26 passed the
+# first, nearly all on things of the same kind, as "Who is the prime minister?" after one on Lord Callaghan.
+SPEAK_OF, CLEARLY = 0.3, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Fusion:
 
     ``depth``: hits taken from each. ``dense``, ``words``: weight of each search's reciprocal rank; 0
     leaves a search out. From the retrieval table in the CHANGELOG. ``favoured``: weight of a third ranking,
-    of the hits in the articles that a conversation is about.
+    of both searches within the articles that a conversation is about; 1 and 2 gave the same on 41 follow-ups.
     """
 
     depth: int = 50
@@ -67,9 +75,8 @@ def retrieve(
         if fusion.words:
             by_words = snapshot.search_words(content_words(query.question), fusion.depth, query.filters)
         searches = [(by_vector, fusion.dense), (by_words, fusion.words)]
-        if query.favoured:
-            own = [hit for hit in fuse(searches) if hit.passage.article_id in query.favoured]
-            searches.append((own, fusion.favoured))
+        if query.favoured and fusion.favoured:
+            searches.append((_within(snapshot, query, vector, fusion), fusion.favoured))
         fused = fuse(searches)
         kept = fold_copies(fused, snapshot.stories(hit.passage.article_id for hit in fused), k)
         cosines = snapshot.cosines(vector, [hit.passage for hit in kept])
@@ -77,6 +84,33 @@ def retrieve(
             [replace(hit, scores={**hit.scores, "cosine": c}) for hit, c in zip(kept, cosines, strict=True)]
         )
     return results
+
+
+def speak_of(
+    snapshot: Snapshot, articles: Sequence[str], vector: NDArray[np.float32], filters: Filters = Filters()
+) -> bool:
+    """Tell whether some articles speak of a question, and no others clearly more.
+
+    :param articles: their ids; of none is not spoken
+    :param vector: the question's, shape (dim,), float32, of length 1
+    """
+    if not articles:
+        return False
+    own = replace(filters, articles=tuple(articles))
+    nearest, best = (snapshot.search_vectors(vector[None], 1, kept)[0] for kept in (own, filters))
+    return bool(nearest) and nearest[0].score >= max(SPEAK_OF, best[0].score - CLEARLY)
+
+
+def _within(snapshot: Snapshot, query: Query, vector: NDArray[np.float32], fusion: Fusion) -> list[Hit]:
+    """Search the articles that the query's conversation is about, however far down they would be."""
+    filters = replace(query.filters, articles=query.favoured)
+    searches: list[tuple[list[Hit], float]] = []
+    if fusion.dense:
+        searches.append((snapshot.search_vectors(vector[None], fusion.depth, filters)[0], fusion.dense))
+    if fusion.words:
+        words_found = snapshot.search_words(content_words(query.question), fusion.depth, filters)
+        searches.append((words_found, fusion.words))
+    return fuse(searches)
 
 
 def fuse(searches: Sequence[tuple[Sequence[Hit], float]]) -> list[Hit]:

@@ -46,8 +46,14 @@ BAD_ROWS: list[tuple[str, Any, str]] = [
     ("unknown type", {**SINGLE, "type": "yesno"}, "expected type to be one of single"),
     ("no answers", {**SINGLE, "answers": []}, "expected answers"),
     ("answers to the unanswerable", {**UNANSWERABLE, "answers": ["Jo"]}, "expected answers, and none"),
-    ("follow-up without history", {**FOLLOWUP, "history": []}, "expected history and standalone"),
-    ("follow-up without standalone", {**FOLLOWUP, "standalone": ""}, "expected history and standalone"),
+    ("follow-up without history", {**FOLLOWUP, "history": []}, "expected history and standalone for a followup"),
+    ("follow-up without standalone", {**FOLLOWUP, "standalone": ""}, "expected history and standalone for a followup"),
+    (
+        "new topic without history",
+        {**SINGLE, "type": "newtopic"},
+        "expected history and standalone for a followup",
+    ),
+    ("new topic with standalone", {**FOLLOWUP, "type": "newtopic"}, "expected history and standalone for a followup"),
     (
         "history of single texts",
         {**FOLLOWUP, "history": ["Where?"]},
@@ -142,6 +148,14 @@ def test_a_source_may_be_the_id_of_an_article_that_is_no_file(tmp_path: Path, ar
     gold = write_rows(tmp_path / "gold.jsonl", {**SINGLE, "sources": ids})
     questions, _ = load_gold([gold], articles, articles, tmp_path)
     assert [article_id(articles, source) for source in questions[0].sources] == ids
+
+
+def test_a_new_topic_may_have_an_answer_or_none(tmp_path: Path, articles: Path) -> None:
+    turned = {**SINGLE, "type": "newtopic", "history": FOLLOWUP["history"]}
+    lost = {**turned, "id": "a9", "answers": []}
+    questions, _ = load_gold([write_rows(tmp_path / "gold.jsonl", turned, lost)], None, articles, tmp_path)
+    assert [question.answerable for question in questions] == [True, False]
+    assert questions[0].history == (("Where was the fair?", "Elswick"),)
 
 
 def test_a_line_separator_inside_a_question_does_not_end_its_row(tmp_path: Path, articles: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from eval import __main__ as script
-from eval.ask import Outcome
+from eval.ask import Outcome, ask
 from eval.plot import draw
 from eval.questions import Question
 from eval.report import build_report, table
@@ -52,6 +53,8 @@ SCRIPT: dict[str, tuple[list[tuple[str, float]], bool, list[str]]] = {
     "Who complained?": ([("Jo", 0.65)], True, ["fair.md"]),
 }
 
+SINGLE = Question("s", "How many came?", ("214",), "single")
+
 
 class FakeChat:
     def __init__(self, qa: "FakeQA") -> None:
@@ -60,6 +63,9 @@ class FakeChat:
 
     def tell(self, question: str, answer_text: str) -> None:
         self.history.append((question, answer_text))
+
+    def understood(self, text: str) -> str:
+        return f"{text} [fair]" if self.history else text
 
     def ask(self, text: str) -> Answer:
         assert self.history == [("How many came?", "214")]
@@ -287,3 +293,15 @@ def test_a_report_of_one_unanswerable_question_has_no_gaps() -> None:
     report = build_report([outcome], "s", 10)
     assert list(report.scores) == ["all", "unanswerable"]
     json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_a_new_topic_is_asked_in_a_chat_and_counted_if_something_was_carried_over(tmp_path: Path) -> None:
+    history = (("How many came?", "214"),)
+    question = Question("n", "Was it more before?", (), "newtopic", history=history)
+    carried = ask(FakeQA(tmp_path), question, tmp_path, 10)
+    assert carried.carried is True
+    kept = replace(carried, carried=False)
+    report = build_report([carried, kept, kept, kept], "s", 10)
+    assert report.scores["newtopic"]["carried"].value == 1 / 4
+    assert "New topics: something carried over in 1 of 4." in table(report)
+    assert "New topics" not in table(build_report([replace(kept, carried=None, question=SINGLE)], "s", 10))

@@ -1,6 +1,7 @@
 """Retrieval: fusion against a hand-made sum, copies folded, searches and filters passed on."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import cast
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from index.snapshot import Snapshot
 from index.types import Filters, Hit, Passage
-from qa.retrieve import Fusion, fold_copies, fuse, retrieve
+from qa.retrieve import Fusion, fold_copies, fuse, retrieve, speak_of
 from qa.types import Query
 
 FILTERS = Filters(("Harbour Ledger",), date(2026, 1, 1))
@@ -114,11 +115,16 @@ class FakeSnapshot:
 
     def search_vectors(self, queries: NDArray[np.float32], k: int, filters: Filters) -> list[list[Hit]]:
         self.asked.append(("vectors", queries.shape, k, filters))
-        return [hits("cosine", 1, 2) for _ in queries]
+        return [self.within(hits("cosine", 1, 2), filters) for _ in queries]
 
     def search_words(self, terms: Sequence[str], k: int, filters: Filters) -> list[Hit]:
         self.asked.append(("words", tuple(terms), k, filters))
-        return hits("bm25", 2, 3)
+        return self.within(hits("bm25", 2, 3), filters)
+
+    def within(self, found: list[Hit], filters: Filters) -> list[Hit]:
+        """Give what is in the articles asked for: there is also a passage 7, too deep for the others."""
+        own = [*found, *hits("cosine", 7)] if filters.articles else found
+        return [hit for hit in own if not filters.articles or hit.passage.article_id in filters.articles]
 
     def cosines(self, query: NDArray[np.float32], passages: Sequence[Passage]) -> list[float]:
         return [passage.id / 10 for passage in passages]
@@ -184,3 +190,30 @@ def test_articles_of_the_conversation_are_favoured() -> None:
     )
     assert [hit.passage.id for hit in plain] == [2, 1, 3]
     assert [hit.passage.id for hit in favoured] == [1, 2, 3]
+    assert fake.asked[-1] == ("words", ("ran", "aground"), 50, Filters(articles=("article-1",)))
+
+
+def test_articles_of_the_conversation_are_searched_deeper_and_keep_to_the_filters() -> None:
+    fake = FakeSnapshot()
+    query = Query("Who ran aground?", "", FILTERS, favoured=("article-7",))
+    (found,) = retrieve(cast(Snapshot, fake), FakeEncoder(), [query], 5)
+    assert [hit.passage.id for hit in found] == [2, 1, 7, 3]
+    assert fake.asked[-1][3] == replace(FILTERS, articles=("article-7",))
+    (plain,) = retrieve(cast(Snapshot, fake), FakeEncoder(), [query], 5, fusion=Fusion(favoured=0))
+    assert [hit.passage.id for hit in plain] == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("nearest", "best", "speaks"),
+    [(0.5, 0.5, True), (0.3, 0.45, True), (0.29, 0.3, False), (0.4, 0.7, False)],
+)
+def test_articles_speak_of_a_question_that_is_near_and_nearer_to_no_others(
+    nearest: float, best: float, speaks: bool
+) -> None:
+    class Near(FakeSnapshot):
+        def search_vectors(self, queries: NDArray[np.float32], k: int, filters: Filters) -> list[list[Hit]]:
+            return [[Hit(passage(1), nearest if filters.articles else best)]]
+
+    vector = np.ones(4, dtype=np.float32)
+    assert speak_of(cast(Snapshot, Near()), ["article-1"], vector) is speaks
+    assert not speak_of(cast(Snapshot, Near()), [], vector)

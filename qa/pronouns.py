@@ -1,0 +1,108 @@
+"""Which words of a question point back, and the names that they most likely mean.
+
+Holds: a word that can mean something in the question itself is told apart: "Did the bank raise its rates?".
+English word order; no model.
+"""
+
+import re
+from collections.abc import Sequence
+
+from qa.entities import Turn, person, thing
+from qa.merge import counted
+from qa.terms import STOP_WORDS
+
+PEOPLE = frozenset("he she him her his hers".split())
+GROUP = frozenset("they them their theirs".split())
+POSSESSIVE = frozenset("his her its their".split())
+KINDS = {"person": PEOPLE, "group": GROUP, "said": frozenset(("this", "that"))}
+PRONOUN = re.compile(
+    r"\b(?:he|she|him|her|his|hers|it|its|they|them|their|theirs|this|that(?= (?:on|to|per|each|in|a)\b))\b",
+    re.IGNORECASE,
+)
+# "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining".
+EMPTY_IT = (
+    r"it(?!\s+(?:(?:really\s+|still\s+)?(?:true|false|possible|likely|clear|known|safe|legal|illegal|normal|better"
+    r"|worth|easy|hard|right|wrong|ok|okay|like|raining|snowing|get)\b"
+    r"|(?:cost|take|mean|feel)\b.*\bto\b))(?<!what time is it)"
+)
+# "That" and "those" point back only where nothing that they could belong to follows at once, or a time;
+# "there" not in "is there" and "there are", but at the end of "how many people were there?".
+POINTS_BACK = re.compile(
+    rf"\b(?:he|she|him|his|hers|its|they|them|their|theirs|her|then|{EMPTY_IT}"
+    r"|(?<!\bis )(?<!\bare )(?<!\bwas )(?<!\bwere )there(?! (?:is|are|was|were)\b)"
+    r"|(?<=\bwas )there(?=\s*\??$)|(?<=\bwere )there(?=\s*\??$)"
+    r"|(?:this|that|these|those)(?=\s*(?:,|\?|$)|\s+(?:happen|mean|cost|start|end|was|were|is|are|did|do|does|take"
+    r"|on|for|to|first|time|day|night|morning|evening|week|month|year|season|point)\b))\b",
+    re.IGNORECASE,
+)
+# The subject of a question, of which "its" and "he" later in it may speak: "Did the bank raise its rates?".
+SUBJECT = re.compile(
+    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|is|are|was|were)\s+(?:the|a|an|any|this|that)"
+    r"\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
+    r"|^(?:who|which\s+[\w-]+|how many\s+[\w-]+)(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
+    re.IGNORECASE,
+)
+DOES = re.compile(r"\s+(?:is|was|has|had|will|would|can|could|should|must|did|does|[a-z]+ed|[a-z]+s)\b")
+# A clause of its own, in which an object can be what the subject of the question is.
+CLAUSE = re.compile(r"\b(?:when|that|because|before|after|while|if|who|which|until|since|as)\b", re.I)
+PERSON_NOUN = re.compile(
+    r"\w*(?:[eo]r|ist|man|woman|ant|boss|captain|coach|chief|king|queen|thief|guard|pilot|judge|author)s?",
+    re.I,
+)
+
+
+def pointer(text: str) -> re.Match[str] | None:
+    """The first word that points back; words in capitals are none: IT and US."""
+    return POINTS_BACK.search(_quiet(text))
+
+
+def _quiet(text: str) -> str:
+    return re.sub(r"\b[A-Z]{2,}\b", lambda match: "_" * len(match[0]), text)
+
+
+def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
+    """Whether the question itself has what its pronoun may mean: the subject, but of an object pronoun never.
+
+    Source: principle B, Chomsky 1981: "the board thanked it" does not say that it thanked itself.
+    """
+    subject = SUBJECT.search(text[: pronoun.start()])
+    word = pronoun[0].lower()
+    if not subject or word not in PEOPLE | GROUP | {"it", "its"}:
+        return False
+    owned = _owned(text, pronoun)
+    does = owned or word not in ("him", "her", "it", "them") or DOES.match(text[pronoun.end() :])
+    if not does and not CLAUSE.search(text[subject.end() : pronoun.start()]):
+        return False
+    person_like = subject["noun"] is None or PERSON_NOUN.fullmatch(subject["noun"])
+    return bool(person_like) if word in PEOPLE else True
+
+
+def _owned(text: str, pronoun: re.Match[str]) -> bool:
+    """Whether the next word is what the pronoun's owner has: not in "gave her the job"."""
+    following = re.match(r"\s+(\w+)", text[pronoun.end() :])
+    return following is not None and following[1].lower() not in STOP_WORDS
+
+
+def resolved(text: str, turns: Sequence[Turn]) -> str:
+    """Put the names that they most likely mean in the place of the first pronoun of each kind."""
+    quiet, done, at = _quiet(text), set[str](), 0
+    parts: list[str] = []
+    for match in PRONOUN.finditer(quiet):
+        word = match[0].lower()
+        kind = next((kind for kind, words in KINDS.items() if word in words), "thing")
+        subject = SUBJECT.search(text[: match.start()])
+        own = subject and subject["noun"] and has_its_own(text, match)
+        if kind in done or own or not POINTS_BACK.match(quiet, match.start()):
+            continue
+        if kind == "said":
+            name = counted(turns[-1]) if re.match(r"\W?\d", turns[-1].answer) else ""
+        else:
+            name = person(turns) if kind == "person" else thing(turns, group=kind == "group")
+        name = next((f"the {name[len(p) + 3 :]}" for p in parts if name.startswith(f"{p}'s ")), name)
+        if not name or name in parts:
+            continue
+        done.add(kind)
+        possessive = word in POSSESSIVE and (word != "her" or _owned(text, match))
+        parts += [text[at : match.start()], name, "'s" if possessive else ""]
+        at = match.end()
+    return "".join([*parts, text[at:]])
