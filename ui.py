@@ -118,7 +118,7 @@ def page(library: Library, batcher: Batcher) -> gr.Blocks:
         box.submit(
             ask, [box, sent], wire, js="(text) => window.citewire.begin(text)",
             trigger_mode="multiple", concurrency_limit=2 * BATCH, show_progress="hidden",
-            api_visibility="private",
+            api_name="page", api_visibility="private",  # by its name, "ask" would be taken
         )  # fmt: skip
         named_endpoints(library, batcher.ask)
     return blocks
