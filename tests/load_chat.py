@@ -6,7 +6,7 @@
 Starts ``python ui.py``. One client asks each question first: those are the answers to expect. Then the clients
 ask side by side, each question by the door that the one client took: every second one through Gradio's queue,
 the others by ``/api/ask``. A reply is wrong if its text or a citation is another, mixed if it is to another
-question. Last, more ask at once than may wait, to see how long it takes to be turned away.
+question. Last, more ask at once than may wait, and some come late, to see how soon they are turned away.
 Prints counts, latencies, answers per second as a ratio to the one client's, and the server's memory. Exit
 code 1: an answer was wrong, mixed or missing. Needs Linux's ``/proc``.
 """
@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 GOLD = sorted((ROOT / "eval" / "gold").glob("*.jsonl"))
 OPENING = 900  # seconds that a large index may take to open, or the sample to be indexed
 PATIENCE = 300  # seconds for one answer: 80 before it, on two cores that others use too
+LATE = 20  # questions that come when the line is full
 PAUSE = 1.0  # seconds before who was turned away asks again
 
 
@@ -137,12 +138,25 @@ async def put(
     return True
 
 
-async def burst(http: httpx.AsyncClient, size: int, expected: dict[str, dict[str, Any]]) -> Tally:
-    """Ask as many questions at once, each once."""
-    tally, questions = Tally(asked=size), list(expected)
-    chosen = [questions[number % len(questions)] for number in range(size)]
-    await asyncio.gather(*(put(http, at, text, expected[text], tally) for at, text in enumerate(chosen)))
-    return tally
+async def burst(
+    http: httpx.AsyncClient, size: int, expected: dict[str, dict[str, Any]]
+) -> tuple[Tally, Tally]:
+    """Ask as many questions at once, each once, and once the first is turned away ``LATE`` more."""
+    tally, late, questions = Tally(asked=size), Tally(asked=LATE), list(expected)
+
+    def asking(number: int, whose: Tally) -> asyncio.Task[bool]:
+        text = questions[number % len(questions)]
+        return asyncio.create_task(put(http, number, text, expected[text], whose))
+
+    asked = [asking(number, tally) for number in range(size)]
+    while not tally.refusals and not all(one.done() for one in asked):
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(PAUSE)  # for the rest of them to be let in or turned away
+    for number in range(LATE):
+        asked.append(asking(number, late))
+        await asyncio.sleep(0.1)
+    await asyncio.gather(*asked)
+    return tally, late
 
 
 async def watch(pid: int, begun: float, resident: list[float]) -> None:
@@ -222,10 +236,12 @@ async def load(url: str, pid: int, questions: list[str], given: argparse.Namespa
               f" growth {resident[-1] - resident[0]:+,.0f} MB")  # fmt: skip
 
         print(f"{given.burst} questions at once:", flush=True)
-        flood = await burst(http, given.burst, expected)
+        flood, late = await burst(http, given.burst, expected)
         tell(flood)
+        print(f"{LATE} more, one by one, while those wait:")
+        tell(late)
         print(f"  memory {memory(pid):,.0f} MB")
-    return not any(t.wrong or t.mixed or t.failed for t in (tally, flood)) and bool(tally.latencies)
+    return not any(t.wrong or t.mixed or t.failed for t in (tally, flood, late)) and bool(tally.latencies)
 
 
 def tell(tally: Tally) -> None:

@@ -46,14 +46,26 @@ BAD_ROWS: list[tuple[str, Any, str]] = [
     ("unknown type", {**SINGLE, "type": "yesno"}, "expected type to be one of single"),
     ("no answers", {**SINGLE, "answers": []}, "expected answers"),
     ("answers to the unanswerable", {**UNANSWERABLE, "answers": ["Jo"]}, "expected answers, and none"),
-    ("follow-up without history", {**FOLLOWUP, "history": []}, "expected history and standalone for a followup"),
-    ("follow-up without standalone", {**FOLLOWUP, "standalone": ""}, "expected history and standalone for a followup"),
+    (
+        "follow-up without history",
+        {**FOLLOWUP, "history": []},
+        "expected history and standalone for a followup",
+    ),
+    (
+        "follow-up without standalone",
+        {**FOLLOWUP, "standalone": ""},
+        "expected history and standalone for a followup",
+    ),
     (
         "new topic without history",
         {**SINGLE, "type": "newtopic"},
         "expected history and standalone for a followup",
     ),
-    ("new topic with standalone", {**FOLLOWUP, "type": "newtopic"}, "expected history and standalone for a followup"),
+    (
+        "new topic with standalone",
+        {**FOLLOWUP, "type": "newtopic"},
+        "expected history and standalone for a followup",
+    ),
     (
         "history of single texts",
         {**FOLLOWUP, "history": ["Where?"]},
