@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa.types import Answer, Candidate, Citation, Evidence
+from qa.types import Answer, Candidate, Citation, Evidence, is_web_address
 
 TEXT = "It rained. The fund, set up in 2016,\nraised $13m - a record. It will go on."
 START, SENTENCE = TEXT.index("$13m"), TEXT.index("The fund")
@@ -156,3 +156,11 @@ def test_the_json_holds_the_documented_keys_and_only_plain_data() -> None:
     assert [other["text"] for other in ANSWER.to_dict()["alternatives"]] == ["£2m"]
     assert DECLINED.to_dict()["text"] is None
     assert ANSWER.to_dict()["asked"] == "How much?"
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//a.b", "a", ""]
+)
+def test_only_http_addresses_may_become_links(url: str) -> None:
+    assert not is_web_address(url)
+    assert is_web_address("https://a.example/b")

@@ -22,7 +22,7 @@ from index.errors import Busy, CitewireError, IndexDamaged, QuestionError
 from qa.api import QA
 from qa.batch import Batcher
 from qa.types import Answer, Citation, Query
-from qa.web.doors import REQUESTS, Doors, Refused, http_only, refusal
+from qa.web.doors import REQUESTS, Doors, Refused, refusal
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, AskedInTurn
 
@@ -467,14 +467,6 @@ def test_each_error_has_its_status(error: CitewireError, status: int, retry: int
     refused = refusal(error)
     assert (refused.status, refused.retry) == (status, retry)
     assert str(refused) == " ".join(str(error).split())
-
-
-@pytest.mark.parametrize(
-    "url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//a.b", "a", ""]
-)
-def test_only_http_addresses_leave_the_doors(url: str) -> None:
-    assert http_only(url) == ""
-    assert http_only("https://a.example/b") == "https://a.example/b"
 
 
 def test_the_described_answer_has_all_that_an_answer_has() -> None:

@@ -9,7 +9,6 @@ Knows no HTTP and no Gradio: ``qa.web.routes`` are the doors.
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 from index.errors import CitewireError, ModelError, QuestionError, StoreError
 from qa.api import BATCH, QA
 from qa.batch import WAITING
-from qa.types import Answer, Query
+from qa.types import Answer, Query, is_web_address
 from qa.web.library import Library
 from qa.web.replies import (
     AnswerReply,
@@ -95,7 +94,7 @@ class Doors:
                     article_id=article.id,
                     title=article.title,
                     source=article.source,
-                    url=http_only(article.url),
+                    url=article.url if is_web_address(article.url) else "",
                     published=article.published,
                     start=passage.start,
                     end=passage.end,
@@ -116,7 +115,7 @@ class Doors:
             id=article.id,
             title=article.title,
             source=article.source,
-            url=http_only(article.url),
+            url=article.url if is_web_address(article.url) else "",
             published=article.published,
             author=article.author,
             text=article.text,
@@ -153,8 +152,3 @@ def first_of(errors: Sequence[Any]) -> str:
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
     what = first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what
-
-
-def http_only(url: str) -> str:
-    """Give an address that is http(s), "" for any other."""
-    return url if urlsplit(url).scheme in ("http", "https") else ""
