@@ -463,7 +463,8 @@ def test_nothing_hostile_does_anything(hostile: tuple[str, list[Article]], tmp_p
     assert (seen.dialogs, seen.opened, seen.errors) == ([], [], [])
     assert (seen.hosts, hosts_in(log)) == ({"127.0.0.1"}, set())
     assert [bad for text in exports for bad in markdown_problems(text)] == []
-    assert len(exports) == -(-len(written) // CHAT)
+    # The browser keeps three million characters of conversations: the oldest of these long ones may be gone.
+    assert 0.75 * len(written) / CHAT <= len(exports) <= -(-len(written) // CHAT)
     # Each was really there to do harm; some part a sentence, so that a piece of them is quoted.
     assert len(unquoted) < 0.25 * len(written), unquoted
     assert len(unnamed) < 0.5 * len(written), unnamed

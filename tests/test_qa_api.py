@@ -139,14 +139,17 @@ def test_a_question_that_the_articles_do_not_answer_is_declined(sample: QA) -> N
     assert answer.alternatives == ()
     assert 1 <= len(answer.nearest) <= 3
     assert len({citation.article_id for citation in answer.nearest}) == len(answer.nearest)
-    assert str(answer).startswith("Not in these articles.\n\nThe closest passages:\n[1] ")
+    assert str(answer).startswith(
+        "Not in these articles.\nNo article has: tungsten.\n\nThe closest passages:\n[1] "
+    )
 
 
 def test_answers_are_json_with_the_documented_keys(answers: list[Answer]) -> None:
     for answer in answers:
         found = json.loads(json.dumps(answer.to_dict()))
         assert set(found) == {
-            "question", "asked", "text", "confidence", "citations", "alternatives", "nearest", "signature"
+            "question", "asked", "text", "confidence", "citations", "alternatives", "nearest", "rejected",
+            "missing", "signature",
         }  # fmt: skip
         assert all(
             set(citation)

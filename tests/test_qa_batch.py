@@ -96,7 +96,10 @@ def test_each_asker_gets_its_own_answer_and_passages(pool: ThreadPoolExecutor) -
     told: dict[str, list[str]] = {}
 
     def ask(text: str) -> Answer:
-        return batcher.ask(query(text), lambda hits: told.setdefault(text, [hits[0].passage.text]) and None)
+        def found(hits: list[Hit]) -> None:
+            told.setdefault(text, [hits[0].passage.text])
+
+        return batcher.submit(query(text), found).result()
 
     texts = [f"question {n}" for n in range(300)]
     with Batcher(fake, size=7, waiting=100) as batcher:
@@ -114,7 +117,7 @@ def test_a_bad_query_harms_no_other_of_its_batch(pool: ThreadPoolExecutor) -> No
         first = pool.submit(batcher.ask, query("first"))
         assert fake.reading.acquire(timeout=SECONDS)
         good, bad, also = ask_one_by_one(batcher, pool, ["good", "bad one", "also good"])
-        heard = pool.submit(batcher.ask, query("heard"), lambda hits: told.append(hits[0].passage.text))
+        heard = batcher.submit(query("heard"), lambda hits: told.append(hits[0].passage.text))
         wait_for(lambda: len(batcher._waiting) == 4)
         fake.go.set()
         assert first.result(SECONDS).question == "first"
@@ -139,7 +142,7 @@ def test_what_goes_wrong_when_an_asker_is_told_is_its_own(pool: ThreadPoolExecut
         first = pool.submit(batcher.ask, query("first"))
         assert fake.reading.acquire(timeout=SECONDS)
         (other,) = ask_one_by_one(batcher, pool, ["other"])
-        lost = pool.submit(batcher.ask, query("lost"), gone)
+        lost = batcher.submit(query("lost"), gone)
         wait_for(lambda: len(batcher._waiting) == 2)
         fake.go.set()
         assert (first.result(SECONDS).question, other.result(SECONDS).question) == ("first", "other")
