@@ -503,6 +503,6 @@ def test_the_policy_alone_holds_back_what_would_run_or_load(
     if policy:
         assert (seen.dialogs, foreign, pwned) == ([], set(), None)
     else:
-        assert len(seen.dialogs) > 20
+        assert len(seen.dialogs) > 10
         assert foreign == {"evil.localhost"}
-        assert links > 10
+        assert links > 5
