@@ -175,7 +175,10 @@ class QA:
 
         :raises QuestionError: the question is empty or too long
         """
-        query = self.query(question, filters=filters)
+        return self.hits(self.query(question, filters=filters), k)
+
+    def hits(self, query: Query, k: int) -> list[Hit]:
+        """Find the passages for what ``query`` gave, best first."""
         with self.store.snapshot() as snapshot:
             return self._retrieve(snapshot, [query], k)[0]
 
@@ -194,8 +197,7 @@ class QA:
 
     def articles_with(self, query: Query, answer: str) -> tuple[str, ...]:
         """Give those of the articles found that have an answer, else the nearest; ids, best first."""
-        with self.store.snapshot() as snapshot:
-            (hits,) = self._retrieve(snapshot, [query], self.config.passages)
+        hits = self.hits(query, self.config.passages)
         having = [hit for hit in hits if answer and answer.casefold() in hit.passage.text.casefold()]
         return tuple(dict.fromkeys(hit.passage.article_id for hit in having or hits[:NEAREST]))
 

@@ -22,7 +22,8 @@ from index.errors import Busy, CitewireError, IndexDamaged, QuestionError
 from qa.api import QA
 from qa.batch import Batcher
 from qa.types import Answer, Citation, Query
-from qa.web.doors import REQUESTS, Doors, Refused, refusal
+from qa.web.body import Refused
+from qa.web.doors import REQUESTS, Doors, refusal
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, AskedInTurn
 

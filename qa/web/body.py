@@ -12,11 +12,11 @@ from index.errors import CitewireError
 
 
 class Refused(CitewireError):
-    """A request that cannot be met; ``status`` is the HTTP status that says so."""
+    """A request that cannot be met; ``status`` is HTTP's, ``retry`` the seconds to wait, or 0."""
 
-    def __init__(self, status: int, line: str) -> None:
-        super().__init__(line)
-        self.status = status
+    def __init__(self, status: int, line: str, retry: int = 0) -> None:
+        super().__init__(" ".join(line.split()))
+        self.status, self.retry = status, retry
 
 
 async def pieces(request: Request, most: int) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from index.errors import CitewireError, ModelError, QuestionError, StoreError
 from qa.api import BATCH, QA
 from qa.batch import WAITING
 from qa.types import Answer, Query, is_web_address
+from qa.web.body import Refused
 from qa.web.library import Library
 from qa.web.replies import (
     AnswerReply,
@@ -36,14 +37,6 @@ REQUESTS = WAITING + 2 * BATCH
 RETRY = 5  # seconds after which to ask again: about what a batch of 16 questions takes on two cores
 
 Made = TypeVar("Made")
-
-
-class Refused(CitewireError):
-    """A request gets no reply; ``status`` is HTTP's, ``retry`` the seconds after which to try again, or 0."""
-
-    def __init__(self, status: int, line: str, retry: int = 0) -> None:
-        super().__init__(" ".join(line.split()))
-        self.status, self.retry = status, retry
 
 
 class Doors:
@@ -81,7 +74,7 @@ class Doors:
     def search(self, sought: Sought) -> SearchReply:
         qa = self._ready()
         query = qa.query(sought.question, filters=sought.filters)
-        hits = qa.search(sought.question, sought.k, filters=sought.filters)
+        hits = qa.hits(query, sought.k)
         with qa.store.snapshot() as snapshot:
             articles = {id_: snapshot.article(id_) for id_ in {hit.passage.article_id for hit in hits}}
         passages = []

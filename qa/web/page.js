@@ -100,7 +100,7 @@ function receive(message) {
   }
   waiting.delete(id);
   if (notice) return fail(id, asked.asked, notice);
-  const kept = {...turn, id, html, asked: asked.asked, history: asked.chat.turns.length, vote: ''};
+  const kept = {...turn, id, html, asked: asked.asked, vote: ''};
   asked.chat.turns.push(kept);
   keep(asked.chat, {open: asked.chat === chat});
   if (asked.chat !== chat || !element(id)) return; // another conversation was opened meanwhile

@@ -21,7 +21,8 @@ from gradio.events import api
 
 import qa.types
 from qa.types import Answer
-from qa.web.doors import Doors, Refused, first_of
+from qa.web.body import Refused
+from qa.web.doors import Doors, first_of
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, ArticleReply, Asked, AskedInTurn, Named, Problem, SearchReply, Sought
 
