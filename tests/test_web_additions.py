@@ -3,8 +3,9 @@
 import json
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote
@@ -302,22 +303,31 @@ def test_a_page_that_others_may_add_to_does_not_fetch_from_its_own_network(
     assert ids(qa) == before
 
 
-def test_one_addition_at_a_time_and_only_so_many_wait(page: TestClient, additions: Additions) -> None:
-    doing, done = threading.Event(), threading.Event()
+def test_one_addition_at_a_time_and_only_so_many_wait(
+    page: TestClient, additions: Additions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doing, done, told = threading.Event(), threading.Event(), threading.Event()
+    start = additions.start
 
     def slow(say: Any) -> None:
         doing.set()
         assert done.wait(30)
 
+    def start_and_hear(add: Callable[[Any], None]) -> Iterator[str]:
+        lines = start(add)
+        first = next(lines)
+        told.set()
+        return chain([first], lines)
+
     for _ in range(PLACES - 1):
         additions.take_place()
         waiting = additions.start(slow)
         doing.wait(30)
+    monkeypatch.setattr(additions, "start", start_and_hear)
     answers: list[Response] = []
     last_one = threading.Thread(target=lambda: answers.append(drop(page, "a.txt", FERRY)))
     last_one.start()
-    while additions.folder.exists() is False:  # it has taken the last place
-        doing.wait(0.01)
+    assert told.wait(30)  # it waits in the last place
     assert next(waiting) == '{"stage": "waiting", "done": 0, "total": 0}\n'
     refused = drop(page, "b.txt", FERRY)
     assert (refused.status_code, "waiting already" in refused.json()["error"]) == (503, True)
