@@ -14,7 +14,7 @@ from enum import Enum
 from qa.alike import about_like
 from qa.entities import YEAR, Turn, names
 from qa.merge import AUXILIARY, asked_of, filled, is_fragment
-from qa.pronouns import has_its_own, pointer, resolved
+from qa.pronouns import has_its_own, is_subject_of_asked, pointer, resolved
 from qa.terms import STOP_WORDS, content_words
 
 __all__ = ["Needs", "Turn", "needs", "stand_alone"]
@@ -95,6 +95,8 @@ def _needs_for(word: re.Match[str], text: str, own: Sequence[str]) -> Needs:
     """Tell what a question needs for a word of it that points back."""
     # A name before it is what it means: "When did Stone say it?"; or, if it stands before the verb, a name
     # after it: "How far from its place was buoy No. 7?".
+    if is_subject_of_asked(text, word):
+        return Needs.TURNS
     early = own and not VERB.search(text[: word.start()])
     if early or any(text.find(name) < word.start() for name in own):
         return Needs.PERHAPS if word[0].lower() == "there" else Needs.NOTHING

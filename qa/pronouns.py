@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from qa.entities import Turn, person, thing
-from qa.merge import counted
+from qa.merge import AUXILIARY, counted
 from qa.terms import STOP_WORDS
 
 PEOPLE = frozenset("he she him her his hers".split())
@@ -42,6 +42,13 @@ SUBJECT = re.compile(
     r"|^(?:who|which\s+[\w-]+|how many\s+[\w-]+)(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
     re.IGNORECASE,
 )
+# What is asked for and put first is never the subject: in "How many medals did it win?" the pronoun means
+# neither the medals nor a name among them; but in "Which of Bell's medals did he sell?" Bell.
+ASKED_FOR = re.compile(
+    rf"\b(?:how\s+(?:many|much)|which|what)\b(?:(?!['’]s\b|\bof\b)[^,;:])*\b(?:{AUXILIARY})\s+$",
+    re.IGNORECASE,
+)
+SUBJECTS = frozenset(("he", "she", "it", "they"))
 DOES = re.compile(r"\s+(?:is|was|has|had|will|would|can|could|should|must|did|does|[a-z]+ed|[a-z]+s)\b")
 # A clause of its own, in which an object can be what the subject of the question is.
 CLAUSE = re.compile(r"\b(?:when|that|because|before|after|while|if|who|which|until|since|as)\b", re.I)
@@ -75,6 +82,11 @@ def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
         return False
     person_like = subject["noun"] is None or PERSON_NOUN.fullmatch(subject["noun"])
     return bool(person_like) if word in PEOPLE else True
+
+
+def is_subject_of_asked(text: str, pronoun: re.Match[str]) -> bool:
+    """Whether it is the subject of what is asked for, so that no name before it can be what it means."""
+    return pronoun[0].lower() in SUBJECTS and ASKED_FOR.match(text[: pronoun.start()]) is not None
 
 
 def _owned(text: str, pronoun: re.Match[str]) -> bool:

@@ -92,7 +92,8 @@ def _given_html(answer: Answer) -> str:
     if answer.alternatives:
         every = sorted((answer.candidates[0], *answer.alternatives), key=_newest, reverse=True)
         columns = "".join(_version_html(one, best=one is answer.candidates[0]) for one in every)
-        sources = f'<h3>Answers in these articles, newest first</h3><div class="versions">{columns}</div>'
+        dated = ", newest first" * any(c.published for one in every for c in one.citations)
+        sources = f'<h3>Answers in these articles{dated}</h3><div class="versions">{columns}</div>'
     else:
         count = sum(not citation.copy for citation in answer.citations)
         sources = f"<h3>{'Source' if count == 1 else f'{count} sources'}</h3>" + sources_html(

@@ -34,6 +34,13 @@ FOLLOW_UPS = [
     ([TRUST], "What does it own?", "What does the Harbour Trust own?"),
     ([TRUST], "How many ships did it own in 2015?", "How many ships did the Harbour Trust own in 2015?"),
     ([FERRY], "Who built it?", "Who built the ferry Silver Petrel?"),
+    # the subject of what is asked for is none of the names in it
+    (
+        [FERRY],
+        "How many Clydeside prizes did it win?",
+        "How many Clydeside prizes did the ferry Silver Petrel win?",
+    ),
+    ([TRUST], "Which Clydeside prize did she win?", "Which Clydeside prize did Marta Ilves win?"),
     ([FERRY], "which other ports does it serve?", "Which other ports does the ferry Silver Petrel serve?"),
     ([FLOOD], "What caused it?", "What caused the Wexley flood?"),
     ([RAID], "Who was on guard that night?", "Who was on guard that night? (Lathbury Museum, 4:10 a.m.)"),
@@ -117,6 +124,7 @@ STAND_ALONE = [
     "How much did Chile pay for that bridge?",
     "What did the mayor of Saltby do with his bonus?",
     "Who told reporters there was no danger to the harbour?",
+    "Which of Bell's medals did he sell?",
     "Which of the IT firms is the largest?",
     "saltby quarry owner",
     "Thanks",

@@ -121,9 +121,16 @@ def test_where_there_are_several_answers_they_stand_side_by_side_newest_first() 
             candidate("18", 0.8, published=date(2021, 1, 1)),
         )
     )
+    assert "Answers in these articles, newest first" in html
     versions = html[html.index('<div class="versions">') :]
     assert re.findall(r'class="other" dir="auto">(\d+)', versions) == ["31", "18", "17"]
     assert versions.count('class="version best"') == 1
+
+
+def test_several_answers_of_articles_without_a_date_stand_likeliest_first_and_say_nothing_of_age() -> None:
+    html = answer_html(answer(candidate(published=None), candidate("17", 0.5, published=None)))
+    assert "<h3>Answers in these articles</h3>" in html
+    assert re.findall(r'class="other" dir="auto">(\d+)', html) == ["31", "17"]
 
 
 def test_no_answer_says_what_was_missing_and_shows_the_closest_passages() -> None:
