@@ -5,7 +5,7 @@ it when writing failed.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,15 @@ def replacing(place: Path) -> Iterator[Path]:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
+
+
+def write_private(place: Path, lines: Iterable[str]) -> None:
+    """Write lines of text that only the owner may read, in the place of what was there."""
+    with replacing(place) as new:
+        new.unlink(missing_ok=True)  # one left by a crash would keep its mode
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def put_in_place(new: Path, place: Path) -> None:

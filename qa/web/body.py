@@ -3,7 +3,8 @@
 Holds: what is over the limit is never kept in memory or on disk. Knows no article and no answer.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -43,6 +44,14 @@ async def whole(request: Request, most: int) -> bytes:
     :raises Refused: it is longer
     """
     return b"".join([piece async for piece in pieces(request, most)])
+
+
+def first_error(errors: Sequence[Any]) -> str:
+    """Put the first thing that pydantic found wrong on one line, with the name of the field."""
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}" if where else what
 
 
 def error_response(error: CitewireError) -> JSONResponse:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from index.errors import QuestionError
 from index.types import Filters
 from qa.conversation import Turn
+from qa.web.body import first_error
 
 TURNS = 20  # of a conversation that are looked at: names further back are not what "she" means
 TURN_ID = r"^[A-Za-z0-9-]{1,64}$"
@@ -61,6 +62,5 @@ def context_of(sent: Any) -> Context:
     try:
         return Context.model_validate(sent)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise QuestionError(f"cannot read what came with the question ({place}: {first['msg']})") from error
+        found = first_error(error.errors())
+        raise QuestionError(f"cannot read what came with the question ({found})") from error

@@ -7,8 +7,8 @@ Knows no HTTP and no Gradio: ``qa.web.routes`` are the doors.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 import anyio.to_thread
 from pydantic import ValidationError
@@ -17,7 +17,7 @@ from index.errors import CitewireError, ModelError, QuestionError, StoreError
 from qa.api import BATCH, QA
 from qa.batch import WAITING
 from qa.types import Answer, Query, is_web_address
-from qa.web.body import Refused
+from qa.web.body import Refused, first_error
 from qa.web.library import Library
 from qa.web.replies import (
     AnswerReply,
@@ -128,7 +128,7 @@ def refusal(error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, ValidationError):
-        return Refused(422, first_of(error.errors()))
+        return Refused(422, first_error(error.errors()))
     if isinstance(error, QuestionError):
         return Refused(422, str(error))
     if isinstance(error, StoreError | ModelError):
@@ -137,11 +137,3 @@ def refusal(error: Exception) -> Refused:
         return Refused(503, str(error), RETRY)
     log.error("a request failed", exc_info=error)
     return Refused(500, "something broke inside; the terminal says what")
-
-
-def first_of(errors: Sequence[Any]) -> str:
-    """Put the first thing that pydantic found wrong on one line, with the name of the field."""
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
-    what = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}" if where else what

@@ -21,8 +21,8 @@ from gradio.events import api
 
 import qa.types
 from qa.types import Answer
-from qa.web.body import Refused
-from qa.web.doors import Doors, first_of
+from qa.web.body import Refused, first_error
+from qa.web.doors import Doors
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, ArticleReply, Asked, AskedInTurn, Named, Problem, SearchReply, Sought
 
@@ -97,7 +97,7 @@ class _OneLine(APIRoute):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                refused = Refused(422, first_of(error.errors()))
+                refused = Refused(422, first_error(error.errors()))
             except Refused as error:
                 refused = error
             headers = {"Retry-After": str(refused.retry)} if refused.retry else None

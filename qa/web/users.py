@@ -11,7 +11,7 @@ from pathlib import Path
 import argon2
 import platformdirs
 
-from index.durable import replacing
+from index.durable import write_private
 from index.errors import CitewireError
 
 LEAST = 8  # characters of a password: NIST SP 800-63B, 5.1.1.2
@@ -84,11 +84,7 @@ def set_password(path: Path, name: str, password: str) -> bool:
         hashes = _parse(path) if path.exists() else {}
         known = name in hashes
         hashes[name] = HASHER.hash(password)
-        with replacing(path) as new:
-            new.unlink(missing_ok=True)  # one left by a crash would keep its mode
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.writelines(f"{who}:{hashed}\n" for who, hashed in sorted(hashes.items()))
+        write_private(path, (f"{who}:{hashed}" for who, hashed in sorted(hashes.items())))
     except OSError as error:
         raise CitewireError(f"{path} cannot be written: {error.strerror or error}") from error
     return known

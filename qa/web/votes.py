@@ -5,7 +5,6 @@ at a time. Does not answer, and does not learn from the votes.
 """
 
 import json
-import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,9 +18,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from index.durable import replacing
+from index.durable import write_private
 from index.errors import CitewireError
-from qa.web.body import Refused, error_response, whole
+from qa.web.body import Refused, error_response, first_error, whole
 from qa.web.gold import Vote, gold_of
 from qa.web.library import Library
 
@@ -114,11 +113,7 @@ class Votes:
         return lines
 
     def _write(self, lines: Mapping[str, str]) -> None:
-        with replacing(self.path) as new:
-            # Questions are private to who runs the chat.
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines.values())
+        write_private(self.path, lines.values())  # questions are private to who runs the chat
 
 
 def votes_router(library: Library, votes: Votes) -> APIRouter:
@@ -133,9 +128,7 @@ def votes_router(library: Library, votes: Votes) -> APIRouter:
         try:
             vote = Vote.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise Refused(422, f"{place}: {first['msg']}".removeprefix(": ")) from error
+            raise Refused(422, first_error(error.errors())) from error
         if vote.verdict == "none":
             votes.remove(vote.record_id)
         else:
