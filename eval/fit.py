@@ -12,16 +12,21 @@ import numpy as np
 from eval.ask import RIGHT_F1, Outcome
 from eval.metrics import auroc, chance_calibration_error, expected_calibration_error, mean
 from index.errors import CitewireError
-from qa.confidence import Calibration, choose_threshold, fit
+from qa.confidence import Calibration, choose_threshold, fit, scale
+from qa.types import Evidence
 
 FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a calibration makes of a question: its best candidate, how sure, and whether it is shown."""
+    """What a calibration makes of a question: its best candidate, how sure, and whether it is shown.
+
+    ``evidence`` is None where nothing was found.
+    """
 
     outcome: Outcome
+    evidence: Evidence | None
     f1: float
     confidence: float
     shown: bool
@@ -44,14 +49,16 @@ def fit_to(outcomes: Sequence[Outcome], reader: str, encoder: str) -> Calibratio
     right = [outcome.question.answerable and f1 >= RIGHT_F1 for outcome in known for f1 in outcome.f1_of]
     try:
         weights, bias = fit(evidence, right)
-        unjudged = Calibration(tuple(weights), bias, 0.0, reader, encoder)
-        judged = judge(known, unjudged)
+        ranking = Calibration(tuple(weights), bias, 0.0, reader, encoder)
+        ranked = [(found.evidence, found.right) for found in judge(known, ranking) if found.evidence]
+        calibration = scale(ranking, [evidence for evidence, _ in ranked], [right for _, right in ranked])
+        judged = judge(known, calibration)
         threshold = choose_threshold(
             [found.confidence for found in judged], [found.outcome.question.answerable for found in judged]
         )
     except ValueError as error:
         raise CitewireError(str(error)) from error
-    return replace(unjudged, threshold=threshold)
+    return replace(calibration, threshold=threshold)
 
 
 def judge(outcomes: Sequence[Outcome], calibration: Calibration) -> list[Judged]:
@@ -60,10 +67,11 @@ def judge(outcomes: Sequence[Outcome], calibration: Calibration) -> list[Judged]
     for outcome in outcomes:
         sure = [calibration.probability(evidence) for evidence in outcome.evidence_of]
         if not sure:  # nothing was found, and so nothing is shown
-            found.append(Judged(outcome, 0.0, 0.0, False))
+            found.append(Judged(outcome, None, 0.0, 0.0, False))
             continue
         best = int(np.argmax(sure))
-        found.append(Judged(outcome, outcome.f1_of[best], sure[best], sure[best] >= calibration.threshold))
+        shown = sure[best] >= calibration.threshold
+        found.append(Judged(outcome, outcome.evidence_of[best], outcome.f1_of[best], sure[best], shown))
     return found
 
 

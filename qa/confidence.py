@@ -7,7 +7,7 @@ with known answers and kept as JSON beside the reader it was fitted for. Does no
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +53,16 @@ class Calibration:
 
     def probability(self, evidence: Evidence) -> float:
         """Give P(the candidate is right), between 0 and 1."""
-        logit = self.bias + float(np.dot(self.weights, features(evidence)))
-        return float(1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+        return float(1 / (1 + np.exp(-np.clip(self.logit(evidence), -30, 30))))
+
+    def logit(self, evidence: Evidence) -> float:
+        """Give the log-odds that the candidate is right."""
+        return self.bias + float(np.dot(self.weights, features(evidence)))
+
+    def scaled(self, slope: float, shift: float) -> "Calibration":
+        """Give the model whose log-odds are ``slope`` times these, and ``shift`` more."""
+        weights = tuple(slope * weight for weight in self.weights)
+        return replace(self, weights=weights, bias=slope * self.bias + shift)
 
     def save(self, path: Path) -> None:
         """Write the model as JSON, with the names of its inputs."""
@@ -117,6 +125,27 @@ def fit(evidence: Sequence[Evidence], right: Sequence[bool]) -> tuple[list[float
         used = positive
     weights = dict(zip(used, model.coef_[0], strict=True))
     return [float(weights.get(column, 0.0)) for column in range(len(NAMES))], float(model.intercept_[0])
+
+
+def scale(calibration: Calibration, best: Sequence[Evidence], right: Sequence[bool]) -> Calibration:
+    """Scale a model that was fitted to all candidates so that its probabilities are right for the best ones.
+
+    The best of several candidates is right less often than its evidence says: it may be best by luck.
+    The order of candidates does not change.
+
+    :param best: evidence for the best candidate of each question
+    :param right: whether it was right; if all were, or none, nothing is scaled
+
+    Source: Platt 1999, with scikit-learn's LogisticRegression.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if len(set(right)) < 2:
+        return calibration
+    logits = np.array([[calibration.logit(evidence)] for evidence in best])
+    model = LogisticRegression(C=100.0).fit(logits, list(right))
+    slope, shift = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return calibration.scaled(slope, shift) if slope > 0 else calibration
 
 
 def choose_threshold(confidences: Sequence[float], answerable: Sequence[bool], keep: float = KEEP) -> float:

@@ -52,6 +52,20 @@ def test_ranking_takes_the_most_probable_candidate() -> None:
     assert (found.f1, found.right) == (1.0, True)
 
 
+def test_probabilities_are_right_for_the_best_of_several_candidates() -> None:
+    """Of candidates that look good no more than 60% are right, which a fit to all of them makes too little of."""
+    random = np.random.default_rng(7)
+    asked = []
+    for number in range(600):
+        margins = np.sort(random.normal(0, 3, 5))[::-1]
+        right = random.random(5) < np.minimum(0.6, 1 / (1 + np.exp(1 - margins)))
+        asked.append(outcome(number, margins.tolist(), right.astype(float).tolist()))
+    judged = judge(asked, fit_to(asked, "", ""))
+
+    sure, right = [found.confidence for found in judged], [found.right for found in judged]
+    assert np.mean(sure) == pytest.approx(np.mean(right), abs=0.005)
+
+
 def test_cross_validation_judges_each_question_once() -> None:
     judged = cross_validate(outcomes())
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import ModelError
-from qa.confidence import FIT, NAMES, Calibration, choose_threshold, features, fit
+from qa.confidence import FIT, NAMES, Calibration, choose_threshold, features, fit, scale
 from qa.types import Evidence
 
 FITTED = Calibration((1.5, 1.0, 2.0, 0.5, 0.25), -1.0, 0.4, "reader@1", "encoder@1")
@@ -103,6 +103,23 @@ def test_a_calibration_of_another_version_is_refused(tmp_path: Path, changed: di
     path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
     with pytest.raises(ModelError, match="is of another version; fit one with: python -m eval"):
         Calibration.read(path, reader="reader@1", encoder="encoder@1")
+
+
+def test_scaling_keeps_the_order_and_makes_the_best_ones_probabilities_right() -> None:
+    evidence, right = samples(300)
+    sure = replace(FITTED, weights=tuple(9 * weight for weight in FITTED.weights))
+    scaled = scale(sure, evidence, right)
+
+    before, after = (np.array([c.probability(item) for item in evidence]) for c in (sure, scaled))
+    assert np.array_equal(np.argsort([sure.logit(item) for item in evidence]), np.argsort(after))
+    assert abs(np.mean(after) - np.mean(right)) < 0.005 < abs(np.mean(before) - np.mean(right))
+    assert (scaled.threshold, scaled.reader, scaled.encoder) == (sure.threshold, sure.reader, sure.encoder)
+
+
+def test_nothing_is_scaled_by_answers_that_are_all_right_or_of_which_the_surer_are_wrong() -> None:
+    evidence, right = samples(300)
+    assert scale(FITTED, evidence, [True] * 300) == FITTED
+    assert scale(FITTED, evidence, [not good for good in right]) == FITTED
 
 
 def test_a_fit_is_that_of_scikit_learn() -> None:
