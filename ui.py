@@ -33,7 +33,7 @@ from qa.batch import Batcher
 from qa.markdown import answer_markdown
 from qa.read import Reader
 from qa.render import answer_html, notice_html
-from qa.types import Answer
+from qa.types import Answer, Citation
 from qa.web.about import about_router
 from qa.web.added import added_folder
 from qa.web.additions import Additions, additions_router
@@ -92,10 +92,19 @@ def shown(answer: Answer) -> dict[str, Any]:
             "question": turn.question,
             "answer": turn.answer,
             "articles": turn.articles,
-            "place": {"article": place.article_id, "start": place.start, "end": place.end} if place else None,
+            "place": _place(place) if place else None,
             "markdown": answer_markdown(answer),
-            "plain": f"{answer.question}\n\n{answer}",
+            "plain": f"{answer.asked or answer.question}\n\n{answer}",
         },
+    }
+
+
+def _place(cited: Citation) -> dict[str, Any]:
+    return {
+        "article": cited.article_id,
+        "start": cited.start,
+        "end": cited.end,
+        "quote": cited.quote,
     }
 
 

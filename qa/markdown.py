@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from qa.render import REORDERING, outlet_and_day
-from qa.types import Answer, Citation
+from qa.types import Answer, Citation, percent
 
 # What ends "<address>" (CommonMark 0.31, Autolinks): the rest of the address would be Markdown of its own.
 UNSAFE_IN_ADDRESS = re.compile(r"[\x00-\x20<>\x7f\u202a-\u202e\u2066-\u2069]")
@@ -32,10 +32,15 @@ def answer_markdown(answer: Answer) -> str:
         if answer.missing:
             lines += ["", f"No article has: {plain(', '.join(answer.missing))}."]
         return "\n".join([*lines, "", "The closest passages:", "", *_sources(answer.nearest)]).rstrip() + "\n"
-    lines += [f"**{plain(answer.text or '')}** ({answer.confidence:.0%} sure)", ""]
+    lines += [f"**{plain(answer.text or '')}** ({percent(answer.confidence)} sure)", ""]
     lines += _sources(answer.citations)
     for other in answer.alternatives:
-        lines += ["", f"Or: **{plain(other.text)}** ({other.confidence:.0%})", "", *_sources(other.citations)]
+        lines += [
+            "",
+            f"Or: **{plain(other.text)}** ({percent(other.confidence)})",
+            "",
+            *_sources(other.citations),
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from qa.spelling import as_typed
-from qa.types import Answer, Candidate, Citation
+from qa.types import Answer, Candidate, Citation, percent
 
 # Shares of right answers: `python -m eval` on 2,225 news articles and on the sample, 272 answers shown.
 WORDS_OF_CONFIDENCE = (
@@ -54,7 +54,7 @@ def confidence_html(confidence: float) -> str:
     )
     return (
         f'<button type="button" class="sure {word.lower()}">{word}'
-        f'<span class="tip">{min(confidence, 0.99):.0%}. {escape(meaning)}</span></button>'
+        f'<span class="tip">{percent(confidence)}. {escape(meaning)}</span></button>'
     )
 
 
@@ -166,7 +166,8 @@ def _open_html(citation: Citation, inside: str) -> str:
     """Render a button that opens the article in the reading pane, at the quote."""
     return (
         f'<button type="button" class="open" data-article="{_attribute(citation.article_id)}"'
-        f' data-start="{citation.start}" data-end="{citation.end}" data-link="{escape(citation.link)}">'
+        f' data-start="{citation.start}" data-end="{citation.end}"'
+        f' data-quote="{_attribute(citation.quote)}" data-link="{escape(citation.link)}">'
         f"{inside}</button>"
     )
 

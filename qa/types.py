@@ -234,9 +234,9 @@ class Answer:
         """The answer for a terminal: words, marked sentence, numbered sources, other answers."""
         lines = [f"Understood as: {self.question}", ""] if self.rewritten else []
         if self.answered:
-            lines += [f"{self.text}   ({self.confidence:.0%} sure)", "", *_sources(self.citations)]
+            lines += [f"{self.text}   ({percent(self.confidence)} sure)", "", *_sources(self.citations)]
             for other in self.alternatives:
-                lines += ["", f"Or: {other.text}   ({other.confidence:.0%})", *_sources(other.citations)]
+                lines += ["", f"Or: {other.text}   ({percent(other.confidence)})", *_sources(other.citations)]
         else:
             lines += ["Not in these articles."]
             if self.missing:
@@ -244,6 +244,11 @@ class Answer:
             if self.nearest:
                 lines += ["", "The closest passages:", *_sources(self.nearest)]
         return "\n".join(lines)
+
+
+def percent(confidence: float) -> str:
+    """Write a probability for people: never 100%."""
+    return f"{min(confidence, 0.99):.0%}"
 
 
 def _sources(citations: Sequence[Citation]) -> list[str]:

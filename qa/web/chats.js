@@ -1,5 +1,6 @@
 // Conversations, kept in this browser only: the newest ones, each with its turns as they are shown.
 // A turn: {id, asked, html, question, answer, articles, place, markdown, plain, vote}.
+// Turns are kept one by one, since another tab may have the same conversation open.
 
 const KEY = 'citewire.chats';
 const MOST = 40; // conversations
@@ -33,20 +34,34 @@ export const newId = () => {
   return [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
 };
 
-export const newChat = () => ({id: newId(), when: new Date().toISOString(), turns: []});
+// `stored` of a conversation: it has been kept; should it be gone now, it was deleted.
+export const newChat = () => ({id: newId(), when: new Date().toISOString(), turns: [], stored: false});
+
+const fromStore = ({id, when, turns}) => ({id, when, turns, stored: true});
 
 // The conversation that was open when the page was left, or a new one.
 export function lastChat() {
   const kept = read();
-  return kept.chats.find(chat => chat.id === kept.current) || newChat();
+  const last = kept.chats.find(chat => chat.id === kept.current);
+  return last ? fromStore(last) : newChat();
 }
 
-export const allChats = () => read().chats;
+export const allChats = () => read().chats.map(fromStore);
 
-export function keep(chat, {open = true} = {}) {
+export function setCurrent(id) {
+  write({...read(), current: id});
+}
+
+// Keep a turn of a conversation, in the place of an earlier version of it; of a deleted conversation nothing.
+export function keepTurn(chat, turn) {
   const kept = read();
-  if (chat.turns.length) kept.chats = [chat, ...kept.chats.filter(other => other.id !== chat.id)];
-  if (open) kept.current = chat.id;
+  const found = kept.chats.find(other => other.id === chat.id);
+  if (!found && chat.stored) return;
+  const {id, when, turns} = found || {...chat, turns: []};
+  const known = turns.some(other => other.id === turn.id);
+  const now = known ? turns.map(other => other.id === turn.id ? turn : other) : [...turns, turn];
+  kept.chats = [{id, when, turns: now}, ...kept.chats.filter(other => other !== found)];
+  chat.stored = true;
   write(kept);
 }
 

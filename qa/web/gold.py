@@ -50,7 +50,7 @@ class Vote(BaseModel):
     article_id: Annotated[str, StringConstraints(max_length=5_000)] = ""
     start: Annotated[int, Field(ge=0)] = 0
     end: Annotated[int, Field(ge=0)] = 0
-    quote: Annotated[str, StringConstraints(max_length=5_000)] = ""
+    quote: str = ""
 
     @model_validator(mode="after")
     def _complete(self) -> "Vote":

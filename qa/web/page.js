@@ -1,15 +1,16 @@
 // The page: shows what is asked at once, draws the answers as they come, and keeps the conversation.
 // Gradio carries questions and answers (ui.py); text reaches the page as text, or escaped by qa/render.py.
 
-import {asMarkdown, forgetAll, keep, lastChat, newChat, newId} from './chats.js';
+import {asMarkdown, forgetAll, keepTurn, lastChat, newChat, newId, setCurrent} from './chats.js';
 import {closePane, openPane, setUpPane, visible} from './pane.js';
 import {dayText, drawOutlets, filters, setUpSheets} from './sheets.js';
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const TICK = 500; // milliseconds between looks at articles that are being opened
 const REMEMBERED = 20; // turns that go with a question
+const WAITING = '<p class="wait" role="status">Searching</p>';
 const still = matchMedia('(prefers-reduced-motion: reduce)');
-const waiting = new Map(); // what was asked and has no answer yet, by its id
+const waiting = new Map(); // what was asked and has no answer yet, by its id: {chat, asked}
 
 let chat = lastChat();
 let recalled = 0; // how many questions back the up arrow is
@@ -56,6 +57,7 @@ function drawChat() {
     addTurn(turn.id, turn.asked, turn.html);
     showVote(turn);
   }
+  for (const [id, one] of waiting) if (one.chat.id === chat.id) addTurn(id, one.asked, WAITING);
   drawState();
 }
 
@@ -76,11 +78,11 @@ function begin(text) {
   recalled = 0;
   for (const notice of document.querySelectorAll('.turn.only-notice')) notice.remove();
   if (!text.trim()) {
-    if (!waiting.size) failText(id, 'Type a question first.');
+    if (!waiting.size) failText(id, {chat, asked: ''}, 'Type a question first.');
     return [text, {id: ''}];
   }
   waiting.set(id, {chat, asked: text});
-  toTurn(addTurn(id, text, '<p class="wait" role="status">Searching</p>'));
+  toTurn(addTurn(id, text, WAITING));
   drawState();
   fill('');
   const turns = chat.turns.slice(-REMEMBERED).map(({question, answer, articles}) => ({question, answer, articles}));
@@ -99,17 +101,20 @@ function receive(message) {
     return;
   }
   waiting.delete(id);
-  if (notice) return fail(id, asked.asked, notice);
+  if (notice) return fail(id, asked, notice);
   const kept = {...turn, id, html, asked: asked.asked, vote: ''};
   asked.chat.turns.push(kept);
-  keep(asked.chat, {open: asked.chat === chat});
-  if (asked.chat !== chat || !element(id)) return; // another conversation was opened meanwhile
+  keepTurn(asked.chat, kept);
+  if (!element(id)) return; // another conversation was opened meanwhile
+  if (asked.chat !== chat) chat.turns.push(kept); // it was opened again
+  setCurrent(chat.id);
   $('.reply', element(id)).innerHTML = html;
   drawState();
   toTurn(element(id));
 }
 
-function fail(id, asked, notice) {
+function fail(id, {chat: of, asked}, notice) {
+  if (of.id !== chat.id) return; // another conversation was opened meanwhile
   const turn = element(id) || addTurn(id, asked, '');
   turn.classList.add('only-notice');
   if (!asked) $('.asked', turn).remove();
@@ -118,11 +123,10 @@ function fail(id, asked, notice) {
   if (asked && !box().value) fill(asked);
 }
 
-function failText(id, text) {
-  const asked = waiting.get(id)?.asked || '';
-  waiting.delete(id);
-  fail(id, asked, '<p class="notice" role="alert"></p>');
-  $('.notice', element(id)).textContent = text;
+function failText(id, asked, text) {
+  const notice = document.createElement('p');
+  Object.assign(notice, {className: 'notice', role: 'alert', textContent: text});
+  fail(id, asked, notice.outerHTML);
 }
 
 // Gradio tells the page nothing of a question that the server refused, so the page listens itself.
@@ -132,23 +136,28 @@ function watchRefusals() {
     const asks = String(given[0]?.url || given[0]).includes('/queue/join');
     try {
       const reply = await plain(...given);
-      if (asks && !reply.ok) refused(reply.status);
+      if (asks && !reply.ok) refused(reply.status, given[1]?.body);
       return reply;
     } catch (error) {
-      if (asks) refused(0);
+      if (asks) refused(0, given[1]?.body);
       throw error;
     }
   };
 }
 
-function refused(status) {
+// `body` is what Gradio sent: it names the question that was refused.
+function refused(status, body) {
   const said = {
     0: 'The server cannot be reached. Is it still running?',
     401: 'Your login has ended. Load the page again to log in.',
     413: 'This question is too long.',
     503: 'Too many people are asking just now. Ask again in a moment.',
   }[status] || `The server refused the question (${status}).`;
-  for (const id of [...waiting.keys()]) failText(id, said);
+  for (const [id, asked] of [...waiting]) {
+    if (!String(body).includes(id)) continue;
+    waiting.delete(id);
+    failText(id, asked, said);
+  }
 }
 
 // --- votes and copying ---
@@ -169,22 +178,22 @@ function showVote(turn, said = '') {
 
 // Give what the server says of a vote; `place` is where the right answer stands.
 async function vote(turn, verdict, place = null) {
-  const at = chat.turns.indexOf(turn);
+  const own = chat, at = chat.turns.indexOf(turn);
   const history = chat.turns.slice(Math.max(0, at - REMEMBERED), at).map(({question, answer}) => [question, answer]);
   const where = verdict === 'nowhere' ? null : place || turn.place;
   const body = {
     turn: turn.id, verdict: verdict === 'nowhere' ? 'up' : verdict, question: turn.question, typed: turn.asked,
     history: turn.question === turn.asked.trim() ? [] : history,
-    ...(where && {article_id: where.article, start: where.start, end: where.end}),
+    ...(where && {article_id: where.article, start: where.start, end: where.end, quote: where.quote}),
   };
   try {
     const reply = await fetch('/page/vote', {
       method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body),
     });
-    const {said, error} = await reply.json();
-    if (!reply.ok) return error || 'The vote could not be kept.';
+    const {said, error, detail} = await reply.json();
+    if (!reply.ok) return error || detail || 'The vote could not be kept.';
     turn.vote = {none: '', nowhere: 'down', right: 'down'}[verdict] ?? verdict;
-    keep(chat);
+    keepTurn(own, turn);
     showVote(turn, said);
     return said;
   } catch {
@@ -238,13 +247,19 @@ function download() {
 // --- conversations ---
 
 function open(other) {
-  chat = other;
+  if (other.id !== chat.id) chat = other;
   closePane();
   drawChat();
-  keep(chat);
+  setCurrent(chat.id);
   if (!chat.turns.length) window.scrollTo(0, 0);
   else toTurn(element(chat.turns.at(-1).id));
   box()?.focus();
+}
+
+// A conversation was deleted, or all were: what is being answered for it is not shown or kept.
+function forgotten(id) {
+  for (const [asked, one] of [...waiting]) if (id === undefined || id === one.chat.id) waiting.delete(asked);
+  if (id === undefined || id === chat.id) open(newChat());
 }
 
 // --- the articles ---
@@ -321,12 +336,13 @@ function start({props, watch}) {
     onFilters: () => box()?.focus(),
     onAdded: look,
     openChat: open,
-    onForgotten: id => { if (id === undefined || id === chat.id) open(newChat()); },
+    onForgotten: forgotten,
   });
   $('#new').addEventListener('click', () => open(newChat()));
   $('#export').addEventListener('click', download);
   $('#logout').addEventListener('click', forgetAll); // the next person here is another one
   $('#page').addEventListener('click', click);
+  document.addEventListener('input', event => { if (event.isTrusted && event.target === box()) recalled = 0; });
   document.addEventListener('keydown', key);
   drawChat();
   look();

@@ -7,6 +7,7 @@ const WIDE = matchMedia('(min-width: 1100px)');
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
 
 let shown = null; // {article, points, turn, from, range}
+let opened = 0; // how many articles were asked for: only the last one is drawn
 let vote = () => {};
 
 const words = (start, end) => shown.points.slice(start, end).join('');
@@ -18,6 +19,7 @@ export function setUpPane(onVote) {
   $('.close', pane).addEventListener('click', closePane);
   pane.addEventListener('close', () => {
     document.body.classList.remove('reading');
+    opened += 1; // what is on its way is not wanted any more
     if (shown?.from?.isConnected) shown.from.focus();
     shown = null;
   });
@@ -35,7 +37,8 @@ export function closePane() {
 
 // Open an article at a quote; `turn` is the question that it was quoted for.
 export async function openPane(button, turn) {
-  const {article: id, start, end, link} = button.dataset;
+  const {article: id, start, end, link, quote} = button.dataset;
+  const own = ++opened;
   const pane = $('#pane');
   if (!pane.open) WIDE.matches ? pane.show() : pane.showModal();
   document.body.classList.toggle('reading', WIDE.matches);
@@ -49,17 +52,25 @@ export async function openPane(button, turn) {
     const reply = await fetch(`/api/article?id=${encodeURIComponent(id)}`);
     article = await reply.json();
     if (!reply.ok) throw new Error(typeof article.detail === 'string' ? article.detail : 'it cannot be opened');
+    if (own !== opened) return;
   } catch (error) {
+    if (own !== opened) return;
     $('#pane-title').textContent = 'This article cannot be opened';
     $('#pane-meta').textContent = visible(error.message);
     return;
   }
   shown = {article, points: Array.from(article.text), turn, from: button, range: null};
-  draw(Number(start), Number(end), link);
+  draw(placeOf(Number(start), Number(end), quote), link);
   $('#pane .close').focus({preventScroll: true});
 }
 
-function draw(start, end, link) {
+// Where a quote stands: the article may have changed since; null if it has the words no more.
+function placeOf(start, end, quote) {
+  if (quote === undefined || words(start, end) === quote) return [start, end];
+  return nearest(quote, words(0, start).length);
+}
+
+function draw(place, link) {
   const {article} = shown;
   $('#pane-title').textContent = visible(article.title || 'Untitled');
   const day = article.published && new Date(`${article.published}T12:00:00`)
@@ -73,7 +84,12 @@ function draw(start, end, link) {
       $('#pane-links').append(anchor);
     }
   }
-  const mark = document.createElement('mark');
+  if (!place) {
+    $('#pane-meta').append(' · It has changed since it was quoted: the words are not in it any more.');
+    $('#pane-text').replaceChildren(visible(words(0)));
+    return;
+  }
+  const [start, end] = place, mark = document.createElement('mark');
   mark.textContent = visible(words(start, end));
   $('#pane-text').replaceChildren(visible(words(0, start)), mark, visible(words(end)));
   const box = $('#pane .scroll');
@@ -100,15 +116,16 @@ function takeSelection() {
   $('#right').value = words(...shown.range).replace(/\s+/g, ' ');
 }
 
-// Words that were typed are looked for in the article, nearest to the marked ones.
-function typedRange(typed) {
-  const flat = words(0), mark = ($('#pane-text').firstChild?.textContent.length || 0);
-  let best = -1;
-  for (let at = flat.indexOf(typed); at >= 0; at = flat.indexOf(typed, at + 1))
-    if (best < 0 || Math.abs(at - mark) < Math.abs(best - mark)) best = at;
-  if (best < 0) return null;
+// The range of words in the article, nearest to a UTF-16 offset: "5" is not in "1995".
+function nearest(wanted, offset) {
+  const flat = words(0), letter = '[\\p{L}\\p{N}]';
+  const plain = wanted.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const whole = `(?<!${letter}(?=${letter}))${plain}(?!(?<=${letter})${letter})`;
+  const found = [...flat.matchAll(new RegExp(whole, 'gu'))].map(match => match.index);
+  if (!found.length) return null;
+  const best = found.reduce((one, other) => Math.abs(other - offset) < Math.abs(one - offset) ? other : one);
   const start = Array.from(flat.slice(0, best)).length;
-  return [start, start + Array.from(typed).length];
+  return [start, start + Array.from(wanted).length];
 }
 
 async function save() {
@@ -117,11 +134,11 @@ async function save() {
     said.textContent = 'Select the words in the article first.';
     return;
   }
-  const range = shown.range || typedRange(typed);
+  const range = shown.range || nearest(typed, $('#pane-text').firstChild?.textContent.length || 0);
   if (!range) {
-    said.textContent = 'These words are not in this article; type them as they stand there.';
+    said.textContent = 'These words are not in this article; type whole words as they stand there.';
     return;
   }
-  const place = {article: shown.article.id, start: range[0], end: range[1]};
+  const place = {article: shown.article.id, start: range[0], end: range[1], quote: words(...range)};
   said.textContent = await vote(shown.turn, 'right', place);
 }

@@ -29,6 +29,9 @@ export const dayText = text =>
 // --- filters ---
 
 export function drawOutlets(sources) {
+  const now = JSON.stringify(sources);
+  if ($('#outlets').dataset.drawn === now) return; // drawn again, a box would lose the focus
+  $('#outlets').dataset.drawn = now;
   const chosen = new Set(filters().sources);
   $('#outlets').replaceChildren(...sources.map(([name, count]) => {
     const label = make('label'), box = make('input', '', {type: 'checkbox', value: name, checked: chosen.has(name)});
@@ -113,7 +116,10 @@ async function add(name, options, onAdded) {
   let last = {};
   try {
     const reply = await fetch('/page/articles', options);
-    if (!reply.ok) throw new Error((await reply.json()).error);
+    if (!reply.ok) {
+      const {error, detail} = await reply.json();
+      throw new Error(error || detail);
+    }
     const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
