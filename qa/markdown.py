@@ -35,12 +35,8 @@ def answer_markdown(answer: Answer) -> str:
     lines += [f"**{plain(answer.text or '')}** ({percent(answer.confidence)} sure)", ""]
     lines += _sources(answer.citations)
     for other in answer.alternatives:
-        lines += [
-            "",
-            f"Or: **{plain(other.text)}** ({percent(other.confidence)})",
-            "",
-            *_sources(other.citations),
-        ]
+        said = f"Or: **{plain(other.text)}** ({percent(other.confidence)})"
+        lines += ["", said, "", *_sources(other.citations)]
     return "\n".join(lines) + "\n"
 
 

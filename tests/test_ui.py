@@ -3,7 +3,7 @@
 import json
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,83 @@ def test_conversations_are_kept_reopened_exported_and_forgotten(seen: Browsed) -
     assert page.locator(".turn").count() == 0
 
 
+def test_an_answer_goes_to_its_conversation_wherever_the_person_has_gone(seen: Browsed) -> None:
+    page, held = seen.page, list["sync_api.Route"]()
+    seen.ask(PIN)
+
+    def hold(route: "sync_api.Route") -> None:
+        held.append(route)
+
+    def ask_and_hold(question: str) -> None:
+        held.clear()
+        page.route("**/gradio_api/queue/join*", hold)
+        seen.box.fill(question)
+        seen.box.press("Enter")
+        page.locator(".turn .wait").wait_for()
+        while not held:
+            page.wait_for_timeout(20)
+
+    def let_go() -> None:
+        held[0].continue_()
+        page.unroute("**/gradio_api/queue/join*")
+
+    ask_and_hold(LAGOON)
+    page.click("#new")
+    assert page.locator(".turn").count() == 0
+    page.click("#show-history")
+    page.locator("#chats .chat").click()
+    assert page.locator(".turn .wait").count() == 1, "it is still being answered"
+    let_go()
+    page.locator(".turn .answer", has_text="31").wait_for(timeout=PATIENCE)
+    page.reload()
+    page.locator(".turn .answer").nth(1).wait_for()
+
+    ask_and_hold(FUEL)
+    page.click("#show-history")
+    page.click("#forget")
+    page.keyboard.press("Escape")
+    let_go()
+    page.wait_for_timeout(2_000)  # for the answer that nobody wants any more
+    seen.ask(NOWHERE)
+    page.click("#show-history")
+    assert [chat.inner_text().split("\n")[0] for chat in page.locator("#chats .chat").all()] == [NOWHERE]
+
+
+def test_two_tabs_of_one_conversation_keep_the_turns_of_both(seen: Browsed) -> None:
+    seen.ask(PIN)
+    other = Browsed(seen.page.context.new_page(), seen.page.url)
+    other.page.locator(".turn .answer").wait_for()
+    other.ask(LAGOON)
+    seen.ask(NOWHERE)
+    seen.page.reload()
+    asked = seen.page.locator(".turn .asked")
+    asked.nth(2).wait_for()
+    assert asked.all_inner_texts() == [PIN, LAGOON, NOWHERE]
+
+
+def test_a_quote_is_found_again_in_an_article_that_has_changed(seen: Browsed) -> None:
+    page = seen.page
+    turn = seen.ask(PIN)
+
+    def show_as(change: Callable[[str], str]) -> None:
+        def changed(route: "sync_api.Route") -> None:
+            article = route.fetch().json()
+            route.fulfill(json={**article, "text": change(article["text"])})
+
+        page.route("**/api/article*", changed)
+        turn.locator(".source .open").first.click()
+        page.locator("#pane-text", has_text="designer").wait_for()
+
+    show_as(lambda text: f"Corrected by the editor. \U0001f600 {text}")
+    assert page.locator("#pane mark").inner_text() == "Arianne Phillips"
+    page.keyboard.press("Escape")
+    page.unroute("**/api/article*")
+    show_as(lambda text: text.replace("Arianne Phillips", "the designer"))
+    assert page.locator("#pane mark").count() == 0
+    assert "has changed since it was quoted" in page.locator("#pane-meta").inner_text()
+    page.unroute("**/api/article*")
+
+
 def test_an_answer_is_copied_with_its_sources(seen: Browsed) -> None:
     turn = seen.ask(PIN)
     turn.get_by_role("button", name="Copy with sources").click()
@@ -226,6 +303,11 @@ def test_an_answer_is_copied_with_its_sources(seen: Browsed) -> None:
     copied = seen.page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith(f"{PIN}\n\nArianne Phillips   (")
     assert "[1] “Golden Globes go black" in copied
+    turn = seen.ask("When did she make it?")
+    turn.get_by_role("button", name="Copy with sources").click()
+    turn.locator(".said", has_text="Copied").wait_for()
+    copied = seen.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("When did she make it?\n\nUnderstood as: When did Arianne Phillips")
 
 
 def test_filters_keep_to_outlets_and_days(seen: Browsed) -> None:
@@ -259,6 +341,9 @@ def test_keys_reach_the_question_and_earlier_ones(seen: Browsed) -> None:
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
     page.keyboard.press("ArrowUp")
     assert page.locator("#ask textarea").input_value() == PIN
+    page.keyboard.type(" Who?")
+    page.keyboard.press("ArrowUp")
+    assert page.locator("#ask textarea").input_value() == f"{PIN} Who?", "what was typed is lost"
 
 
 def votes(home: Path) -> list[dict[str, Any]]:
@@ -303,9 +388,13 @@ def test_votes_become_gold_questions(seen: Browsed, home: Path) -> None:
     page.click("#correct button")
     page.wait_for_timeout(300)
     assert [gold["answers"] for gold in votes(home)] == [["Ewan McGregor"]]
-    page.fill("#right", "no such words")
-    page.click("#correct button")
-    page.locator("#correct .said", has_text="not in this article").wait_for()
+    for nowhere in ("no such words", "McGrego"):
+        page.fill("#right", nowhere)
+        page.click("#correct button")
+        page.locator("#correct .said", has_text="not in this article").wait_for()
+        page.fill("#right", "black-and-white")
+        page.click("#correct button")
+        page.locator("#correct .said", has_text="kept with your answer").wait_for()
 
 
 def test_articles_are_added_by_file_and_asked_at_once(seen: Browsed, tmp_path: Path) -> None:
