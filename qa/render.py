@@ -167,7 +167,7 @@ def _open_html(citation: Citation, inside: str) -> str:
     return (
         f'<button type="button" class="open" data-article="{_attribute(citation.article_id)}"'
         f' data-start="{citation.start}" data-end="{citation.end}"'
-        f' data-quote="{_attribute(citation.quote)}" data-link="{escape(citation.link)}">'
+        f' data-quote="{_attribute(citation.quote.translate(REORDERING))}" data-link="{escape(citation.link)}">'
         f"{inside}</button>"
     )
 

@@ -64,9 +64,9 @@ export async function openPane(button, turn) {
   $('#pane .close').focus({preventScroll: true});
 }
 
-// Where a quote stands: the article may have changed since; null if it has the words no more.
+// Where a quote, as it is shown, stands: the article may have changed since; null if it has the words no more.
 function placeOf(start, end, quote) {
-  if (quote === undefined || words(start, end) === quote) return [start, end];
+  if (quote === undefined || visible(words(start, end)) === quote) return [start, end];
   return nearest(quote, words(0, start).length);
 }
 
@@ -118,8 +118,8 @@ function takeSelection() {
 
 // The range of words in the article, nearest to a UTF-16 offset: "5" is not in "1995".
 function nearest(wanted, offset) {
-  const flat = words(0), letter = '[\\p{L}\\p{N}]';
-  const plain = wanted.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+  const flat = visible(words(0)), letter = '[\\p{L}\\p{N}]';
+  const plain = visible(wanted).replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
   const whole = `(?<!${letter}(?=${letter}))${plain}(?!(?<=${letter})${letter})`;
   const found = [...flat.matchAll(new RegExp(whole, 'gu'))].map(match => match.index);
   if (!found.length) return null;
