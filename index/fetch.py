@@ -1,21 +1,22 @@
 """http(s) address -> bytes; feed -> its entries.
 
 Part of load, and with public.py, which it may send through, all of the package that goes to the network.
-Holds: every hop of a redirect is http(s); a body is counted while it streams, unpacked, and cut off at the
-limit; feedparser gets bytes and never fetches.
+Holds: every hop of a redirect is http(s); a body is counted while it is unpacked, a little at a time, and cut
+off at the limit; the body of a redirect is not read; feedparser gets bytes and never fetches.
 """
 
 import io
 import re
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
 from index.errors import LoadError
 from index.metadata import http_url, one_line, parse_date
+from index.unpack import unpack
 
 if TYPE_CHECKING:
     import httpx
@@ -83,8 +84,6 @@ def new_client(*, public_only: bool = False) -> "httpx.Client":
         transport = PublicOnly()
     return httpx.Client(
         headers={"User-Agent": USER_AGENT},
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
         timeout=TIMEOUT,
         transport=transport,
     )
@@ -115,7 +114,7 @@ def fetch(
     try:
         with (
             nullcontext(client) if client else new_client() as session,
-            session.stream("GET", url, headers=sent.headers if sent else None) as response,
+            closing(_send(url, session, sent.headers if sent else {})) as response,
         ):
             if response.status_code == 304 and sent:
                 if str(response.url) == sent.address:
@@ -134,18 +133,29 @@ def fetch(
             return Fetched(str(response.url), kind, body, response.charset_encoding or "")
     except httpx.TimeoutException as error:
         raise LoadError(f"no answer within {TIMEOUT:g} seconds") from error
-    except httpx.TooManyRedirects as error:
-        raise LoadError(f"more than {MAX_REDIRECTS} redirects") from error
     except httpx.UnsupportedProtocol as error:
         raise LoadError("redirects to an address that is not http(s)") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise LoadError(f"cannot be fetched: {one_line(str(error)) or type(error).__name__}") from error
 
 
+def _send(url: str, session: "httpx.Client", headers: Mapping[str, str]) -> "httpx.Response":
+    """Ask for an address and follow redirects; httpx would read and unpack the bodies of those whole."""
+    # Of what httpx offers by itself, brotli and zstandard cannot be unpacked a little at a time.
+    request = session.build_request("GET", url, headers={"Accept-Encoding": "gzip", **headers})
+    for _ in range(MAX_REDIRECTS + 1):
+        response = session.send(request, stream=True, follow_redirects=False)
+        if response.next_request is None:
+            return response
+        response.close()
+        request = response.next_request
+    raise LoadError(f"more than {MAX_REDIRECTS} redirects")
+
+
 def _body(response: "httpx.Response", max_bytes: int, max_seconds: float) -> bytes:
     body = bytearray()
     begin = time.monotonic()
-    for piece in response.iter_bytes():
+    for piece in unpack(response.iter_raw(), response.headers.get("content-encoding", "")):
         body += piece
         if len(body) > max_bytes:
             raise LoadError(f"over the limit of {max_bytes / 1e6:g} MB")

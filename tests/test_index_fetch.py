@@ -1,11 +1,14 @@
 """Fetching from loopback servers only: limits, redirects and feeds."""
 
 import gzip
+import random
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -19,8 +22,18 @@ from index.fetch import USER_AGENT, Fetched, NotModified, Validators, fetch, is_
 from index.load import Skipped, load
 from index.public import PublicOnly, is_public
 from index.types import Article
+from index.unpack import PIECE, unpack
 
 seen_agents: list[str] = []
+seen_encodings: set[str | None] = set()
+
+BOMB = gzip.compress(b"x" * 50_000_000)
+PACKED = {
+    "gzip": BOMB,
+    "deflate": zlib.compress(b"x" * 50_000_000),
+    "gzip,gzip": gzip.compress(BOMB),
+    "br": b"x",
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,6 +41,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         seen_agents.append(self.headers["User-Agent"])
+        seen_encodings.add(self.headers["Accept-Encoding"])
         name, _, argument = self.path.strip("/").partition("/")
         if name == "redirect":
             left = int(argument)
@@ -47,8 +61,10 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"ETag": '"caf\xe9"'}, b"odd")
         elif name == "large":
             self.answer(200, body=b"x" * 200_000)
-        elif name == "bomb":
-            self.answer(200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 5_000_000))
+        elif name == "packed":
+            self.answer(200, {"Content-Encoding": argument}, PACKED[argument])
+        elif name == "moved":
+            self.answer(302, {"Location": "/page", "Content-Encoding": "gzip"}, b"x" * 200_000)
         elif name == "drip":
             self.drip()
         elif name == "cut":
@@ -126,7 +142,7 @@ def test_one_client_serves_many_addresses(server: str) -> None:
         ("/to/file", "redirects to an address that is not http"),
         ("/to/ftp", "redirects to an address that is not http"),
         ("/large", "over the limit of 0.1 MB"),
-        ("/bomb", "over the limit of 0.1 MB"),
+        ("/packed/br", "packed as br; expected gzip, deflate or nothing"),
         ("/drip", "not complete after 0.3 seconds"),
         ("/cut", "cannot be fetched: "),
     ],
@@ -134,6 +150,80 @@ def test_one_client_serves_many_addresses(server: str) -> None:
 def test_a_bad_answer_says_why(server: str, path: str, reason: str) -> None:
     with pytest.raises(LoadError, match=reason):
         fetch(server + path, max_bytes=100_000, max_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("packing", "reason"),
+    [
+        ("gzip", "over the limit of 0.1 MB"),
+        ("deflate", "over the limit of 0.1 MB"),
+        ("gzip,gzip", "packed as gzip,gzip; expected gzip, deflate or nothing"),
+    ],
+)
+def test_a_bomb_is_not_unpacked_beyond_the_limit(server: str, packing: str, reason: str) -> None:
+    fetch(f"{server}/page")  # what is imported only now is not counted
+    tracemalloc.start()
+    with pytest.raises(LoadError, match=reason):
+        fetch(f"{server}/packed/{packing}", max_bytes=100_000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
+
+
+def test_only_what_can_be_unpacked_a_little_at_a_time_is_asked_for(server: str) -> None:
+    seen_encodings.clear()
+    fetch(f"{server}/redirect/1")
+    assert seen_encodings == {"gzip"}
+
+
+def test_the_body_of_a_redirect_is_not_read(server: str) -> None:
+    assert fetch(f"{server}/moved", max_bytes=1000).body == b"<p>caf\xe9</p>"  # it is not even gzip
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def two_members(data: bytes) -> bytes:
+    return gzip.compress(data[:50]) + gzip.compress(data[50:])
+
+
+PACKERS = [
+    ("gzip", gzip.compress),
+    ("X-GZIP ", gzip.compress),
+    ("gzip", two_members),
+    ("gzip", lambda data: gzip.compress(data) + b"\0" * 512),
+    ("deflate", zlib.compress),
+    ("deflate", raw_deflate),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 1_000_000])
+@pytest.mark.parametrize(("encoding", "pack"), PACKERS)
+def test_what_was_packed_comes_back_however_it_is_cut(
+    encoding: str, pack: Callable[[bytes], bytes], size: int
+) -> None:
+    noise = random.Random(1).randbytes(2000)
+    for data in (b"", b"x", noise, b"x" * 3 * PIECE, noise + b"ab" * PIECE + noise):
+        packed = pack(data)
+        cut = [packed[at : at + size] for at in range(0, len(packed), size)]
+        pieces = list(unpack(cut, encoding))
+        assert b"".join(pieces) == data
+        assert all(len(piece) <= PIECE for piece in pieces)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [*PACKERS[:2], *PACKERS[4:]])
+def test_packed_data_that_are_cut_off_or_damaged_are_refused(
+    encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    packed = pack(random.Random(1).randbytes(2000))
+    for end in (1, 5, 20, len(packed) - 1):
+        with pytest.raises(LoadError, match="cut off"):
+            list(unpack([packed[:end]], encoding))
+    with pytest.raises(LoadError, match="and damaged"):
+        list(unpack([packed[:1], b"\xff" * 50], encoding))
+    assert list(unpack([], encoding)) == []
 
 
 @pytest.mark.parametrize(
@@ -198,12 +288,17 @@ class Looker:
         return self.names[name]
 
 
+def said(text: str, kind: str = "text/html") -> httpx.Response:
+    """Answer as a connection does, in a stream that is read once."""
+    return httpx.Response(200, stream=httpx.ByteStream(text.encode()), headers={"content-type": kind})
+
+
 def public_client(
     looker: Looker, sent: list[httpx.Request], answer: httpx.Response | None = None
 ) -> httpx.Client:
     def send(request: httpx.Request) -> httpx.Response:
         sent.append(request)
-        return answer or httpx.Response(200, text="page", headers={"content-type": "text/html"})
+        return answer or said("page")
 
     return httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send)), follow_redirects=True)
 
@@ -228,7 +323,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
         tried.append(request.url.host)
         if len(tried) < 3:
             raise httpx.ConnectError("refused")
-        return httpx.Response(200, text="page")
+        return said("page")
 
     looker = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1", "93.184.215.15"])
     with httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send))) as client:
@@ -293,7 +388,7 @@ def test_a_feeds_entry_in_a_private_network_is_skipped_and_its_own_words_are_kep
     client = public_client(
         Looker(news=["93.184.215.14"], localhost=["127.0.0.1"]),
         [],
-        httpx.Response(200, text=feed, headers={"content-type": "application/rss+xml"}),
+        said(feed, "application/rss+xml"),
     )
 
     with pytest.MonkeyPatch.context() as patch:
