@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import socket
 import ssl
 import subprocess
 import threading
@@ -9,6 +10,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -18,7 +20,17 @@ import httpx
 import pytest
 
 from index.errors import LoadError
-from index.fetch import USER_AGENT, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
+from index.fetch import (
+    TIMEOUT,
+    USER_AGENT,
+    Fetched,
+    NotModified,
+    Validators,
+    fetch,
+    is_feed,
+    new_client,
+    read_feed,
+)
 from index.load import Skipped, load
 from index.public import PublicOnly, is_public
 from index.types import Article
@@ -66,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
         elif name == "moved":
             self.answer(302, {"Location": "/page", "Content-Encoding": "gzip"}, b"x" * 200_000)
         elif name == "drip":
-            self.drip()
+            self.drip(b"HTTP/1.1 103 Early Hints\r\n\r\n" if argument == "hints" else b"x")
         elif name == "cut":
             self.answer(200, {"Content-Length": "999"}, b"short")
         else:
@@ -79,12 +91,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def drip(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+    def drip(self, drop: bytes) -> None:
+        if drop == b"x":
+            self.send_response(200)
+            self.end_headers()
         try:
             for _ in range(100):
-                self.wfile.write(b"x")
+                self.wfile.write(drop)
                 self.wfile.flush()
                 time.sleep(0.05)
         except OSError:
@@ -143,7 +156,8 @@ def test_one_client_serves_many_addresses(server: str) -> None:
         ("/to/ftp", "redirects to an address that is not http"),
         ("/large", "over the limit of 0.1 MB"),
         ("/packed/br", "packed as br; expected gzip, deflate or nothing"),
-        ("/drip", "not complete after 0.3 seconds"),
+        ("/drip/body", "not complete after 0.3 seconds"),
+        ("/drip/hints", "not complete after 0.3 seconds"),
         ("/cut", "cannot be fetched: "),
     ],
 )
@@ -178,6 +192,82 @@ def test_only_what_can_be_unpacked_a_little_at_a_time_is_asked_for(server: str) 
 
 def test_the_body_of_a_redirect_is_not_read(server: str) -> None:
     assert fetch(f"{server}/moved", max_bytes=1000).body == b"<p>caf\xe9</p>"  # it is not even gzip
+
+
+Talk = Callable[[socket.socket], None]
+
+
+@contextmanager
+def talker(talk: Talk) -> Iterator[str]:
+    """Serve connections one after another with what ``talk`` says, until the other side has enough."""
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def drip_headers(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    for _ in range(400):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def flood_with_hints(connection: socket.socket) -> None:
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+
+def drip_an_endless_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")  # its end is where the connection ends
+    for _ in range(400):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def flood_with_empty_members(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        connection.sendall(gzip.compress(b"") * 1000)
+
+
+def redirect_slowly(connection: socket.socket) -> None:
+    time.sleep(0.2)
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n")
+
+
+def say_nothing(connection: socket.socket) -> None:
+    connection.recv(65_536)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk"),
+    [
+        ("http", drip_headers),
+        ("http", flood_with_hints),
+        ("http", drip_an_endless_body),
+        ("http", flood_with_empty_members),
+        ("http", redirect_slowly),
+        ("http", say_nothing),
+        ("https", say_nothing),
+    ],
+)
+def test_a_fetch_ends_in_time_whatever_the_server_does(scheme: str, talk: Talk) -> None:
+    begin = time.monotonic()
+    with talker(talk) as host, pytest.raises(LoadError, match=r"not complete after 0\.5 seconds"):
+        fetch(f"{scheme}://{host}/", max_seconds=0.5)
+    assert time.monotonic() - begin < 5
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -317,10 +407,11 @@ def test_a_public_page_is_asked_for_at_the_address_that_was_checked() -> None:
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
-    tried: list[str] = []
+    tried, limits = list[str](), list[float]()
 
     def send(request: httpx.Request) -> httpx.Response:
         tried.append(request.url.host)
+        limits.append(request.extensions["timeout"]["connect"])
         if len(tried) < 3:
             raise httpx.ConnectError("refused")
         return said("page")
@@ -329,6 +420,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
     with httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send))) as client:
         assert fetch("http://news.example/", client=client).body == b"page"
         assert tried == looker.names["news"]
+        assert limits == [TIMEOUT / 3] * 3
         tried.clear()
         looker.names["news"] = looker.names["news"][:2]
         with pytest.raises(LoadError, match="cannot be fetched: refused"):
@@ -444,6 +536,8 @@ def test_a_certificate_is_checked_against_the_name_not_the_number(tmp_path: Path
             assert (
                 fetch(f"https://news.example:{httpd.server_port}/a", client=client).body == b"<p>caf\xe9</p>"
             )
+            with pytest.raises(LoadError, match="not complete after"):  # the time limit is under TLS
+                fetch(f"https://news.example:{httpd.server_port}/drip/hints", client=client, max_seconds=0.5)
         with (
             httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client,
             pytest.raises(LoadError, match="certificate verify failed"),
