@@ -32,7 +32,7 @@ from index.fetch import (
     read_feed,
 )
 from index.load import Skipped, load
-from index.public import PublicOnly, is_public
+from index.public import PublicOnly, is_own, is_public
 from index.types import Article
 from index.unpack import PIECE, unpack
 
@@ -397,12 +397,12 @@ def test_a_public_page_is_asked_for_at_the_address_that_was_checked() -> None:
     looker, sent = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1"]), list[httpx.Request]()
 
     with public_client(looker, sent) as client:
-        fetched = fetch("https://news.example:8443/a?b=c", client=client)
+        fetched = fetch("https://news.example/a?b=c", client=client)
 
-    assert fetched.url == "https://news.example:8443/a?b=c"
+    assert fetched.url == "https://news.example/a?b=c"
     assert looker.asked == ["news.example"]
-    assert str(sent[0].url) == "https://93.184.215.14:8443/a?b=c"
-    assert sent[0].headers["host"] == "news.example:8443"
+    assert str(sent[0].url) == "https://93.184.215.14/a?b=c"
+    assert sent[0].headers["host"] == "news.example"
     assert sent[0].extensions["sni_hostname"] == "news.example"
 
 
@@ -494,14 +494,66 @@ def test_a_feeds_entry_in_a_private_network_is_skipped_and_its_own_words_are_kep
     assert len(seen_agents) == before
 
 
+def loopback_client(looker: Looker, port: int, inner: httpx.HTTPTransport) -> httpx.Client:
+    return httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner, (port,)))
+
+
 def test_an_allowed_address_is_connected_to_by_number_and_asked_by_name(server: str) -> None:
-    allowed = PublicOnly(Looker(news=["127.0.0.1"]), allowed=lambda address: address.is_loopback)
-    with httpx.Client(transport=allowed, follow_redirects=True) as client:
-        fetched = fetch(f"http://news.example:{server.rpartition(':')[2]}/redirect/2", client=client)
-    assert (fetched.body, fetched.url) == (
-        b"<p>caf\xe9</p>",
-        f"http://news.example:{server.rpartition(':')[2]}/page",
-    )
+    port = int(server.rpartition(":")[2])
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+    with loopback_client(Looker(news=["127.0.0.1"]), port, elsewhere) as client:
+        fetched = fetch(f"http://news.example:{port}/redirect/2", client=client)
+    assert (fetched.body, fetched.url) == (b"<p>caf\xe9</p>", f"http://news.example:{port}/page")
+
+
+def test_a_connection_of_this_machine_with_itself_ends_before_a_byte_is_sent() -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def hear() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(65_536))
+
+        server = threading.Thread(target=hear)
+        server.start()
+        with (
+            loopback_client(Looker(news=["127.0.0.1"]), port, httpx.HTTPTransport()) as client,
+            pytest.raises(LoadError, match=r"^news\.example is not a public address$"),
+        ):
+            fetch(f"http://news.example:{port}/", client=client)
+        server.join(10)
+    assert heard == [b""]
+
+
+@pytest.mark.parametrize(
+    ("address", "local", "is_same"),
+    [
+        ("93.184.215.14", "93.184.215.14", True),
+        ("93.184.215.14", "10.0.0.8", False),
+        ("2606:2800:21f:cb07::1", "2606:2800:21f:cb07:0:0:0:1", True),
+        ("2606:2800:21f:cb07::1", "2606:2800:21f:cb07::2", False),
+        ("fe80::1", "fe80::2%eth0", False),
+    ],
+)
+def test_an_address_at_both_ends_of_a_connection_is_this_machines(
+    address: str, local: str, is_same: bool
+) -> None:
+    assert is_own(ip_address(address), local) is is_same
+
+
+@pytest.mark.parametrize("port", [0, 22, 8080, 7860])
+def test_only_the_webs_ports_are_fetched_from(port: int) -> None:
+    looker, sent = Looker(news=["93.184.215.14"]), list[httpx.Request]()
+    with (
+        public_client(looker, sent) as client,
+        pytest.raises(LoadError, match=rf"^port {port}; only 80 and 443 are fetched from$"),
+    ):
+        fetch(f"http://news.example:{port}/", client=client)
+    with public_client(looker, sent) as client:
+        fetch("http://news.example:443/", client=client)
+    assert [request.url.port for request in sent] == [443]
 
 
 @pytest.mark.parametrize(
@@ -530,17 +582,16 @@ def test_a_certificate_is_checked_against_the_name_not_the_number(tmp_path: Path
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.socket = serving.wrap_socket(httpd.socket, server_side=True)
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        inner = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
+        trusting, port = ssl.create_default_context(cafile=certificate), httpd.server_port
+        inner = httpx.HTTPTransport(verify=trusting, local_address="127.0.0.2")
         looker = Looker(news=["127.0.0.1"], other=["127.0.0.1"])
-        with httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client:
-            assert (
-                fetch(f"https://news.example:{httpd.server_port}/a", client=client).body == b"<p>caf\xe9</p>"
-            )
+        with loopback_client(looker, port, inner) as client:
+            assert fetch(f"https://news.example:{port}/a", client=client).body == b"<p>caf\xe9</p>"
             with pytest.raises(LoadError, match="not complete after"):  # the time limit is under TLS
-                fetch(f"https://news.example:{httpd.server_port}/drip/hints", client=client, max_seconds=0.5)
+                fetch(f"https://news.example:{port}/drip/hints", client=client, max_seconds=0.5)
         with (
-            httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client,
+            loopback_client(looker, port, inner) as client,
             pytest.raises(LoadError, match="certificate verify failed"),
         ):
-            fetch(f"https://other.example:{httpd.server_port}/a", client=client)
+            fetch(f"https://other.example:{port}/a", client=client)
         httpd.shutdown()
