@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag
 
 from index.database import DATABASE
 from index.errors import LoadError
 from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client
 from index.formats import READABLE
-from index.metadata import Document, Metadata, fallback_title
+from index.metadata import Document, Metadata, fallback_title, site_of
 from index.rows import ROW_FORMATS, read_rows
 from index.types import Article, Cut
 from index.worker import Parsers
@@ -225,9 +225,9 @@ def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
         for entry in entries:
             if entry.url and entry.url in run.seen:
                 continue
-            place = entry.url or f"{fetched.url}#{entry.id or entry.title}"
+            place = entry.url or _own_place(entry, fetched.url)
             try:
-                yield from _once(_load_entry(entry, place, client, run), run.seen)
+                yield from _once(_load_entry(entry, fetched.url, client, run), run.seen)
             except NotModified:
                 pass
             except LoadError as error:
@@ -257,7 +257,7 @@ def _page(fetched: Fetched, run: _Run, known: Metadata | None = None) -> Article
     meta, known = document.meta, known or Metadata()
     # Only a page's canonical link was checked against the host that it came from.
     url = urldefrag((meta.url if suffix == ".html" else "") or fetched.url).url
-    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    host = site_of(url)
     source = known.source if meta.source in {"", host} else meta.source
     meta = Metadata(
         title=meta.title or known.title,
@@ -269,7 +269,14 @@ def _page(fetched: Fetched, run: _Run, known: Metadata | None = None) -> Article
     return _article(replace(document, meta=meta), url, run.limits)
 
 
-def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> Article:
+def _own_place(entry: Entry, feed: str) -> str:
+    """Give the id of an entry's own words: its address only where the feed may speak for that host."""
+    if entry.url and site_of(entry.url) == site_of(feed):
+        return entry.url
+    return f"{feed}#{entry.url or entry.id or entry.title}"
+
+
+def _load_entry(entry: Entry, feed: str, client: "httpx.Client", run: _Run) -> Article:
     """Make an article of an entry's page, or of its own words if the page cannot be had."""
     meta = Metadata(entry.title, entry.published, entry.author, entry.source, entry.url)
     reason = LoadError("the entry has neither a page nor text")
@@ -288,7 +295,7 @@ def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> 
         words = run.parsers.read(page, ".html", max_unpacked=run.limits.max_unpacked_bytes, charset="utf-8")
     except LoadError:
         raise reason from None
-    return _article(Document(words.original, meta), place, run.limits)
+    return _article(Document(words.original, meta), _own_place(entry, feed), run.limits)
 
 
 def _article(document: Document, place: str, limits: Limits) -> Article:
