@@ -9,7 +9,8 @@ Does not remove boilerplate: clean.py adds its cuts to the two made here (front 
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ from index.worker import Parsers
 
 if TYPE_CHECKING:
     import httpx
+
+# To load a feed's entries; the one that it ends in may take its own minute more. Hundreds of dead links, a
+# minute each, would keep everyone else from writing for hours.
+FEED_SECONDS = 300.0
 
 _CONTENT_TYPES = {
     "": ".html",
@@ -71,6 +76,7 @@ def load(
     limits: Limits = Limits(),
     validators: Validators | None = None,
     public_only: bool = False,
+    known: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Article | Skipped]:
     """Yield the articles of all sources, in their order; lazily, one file at a time.
 
@@ -79,9 +85,11 @@ def load(
 
     :param validators: kept from one call to the next, they spare addresses that have not changed
     :param public_only: skip addresses that lead into a private network
+    :param known: says which ids there are already; what a feed has beside them comes first, so that loading a
+        long one again goes on where its time was up
     """
     with Parsers() as parsers:
-        run = _Run(limits, validators, parsers, public_only)
+        run = _Run(limits, validators, parsers, public_only, known)
         for source in sources:
             if is_address(source):
                 yield from _load_url(str(source), run)
@@ -98,6 +106,7 @@ class _Run:
     validators: Validators | None
     parsers: Parsers
     public_only: bool
+    known: Callable[[str], bool]
     seen: set[str] = field(default_factory=set)
 
     def fetch(self, url: str, client: "httpx.Client") -> Fetched:
@@ -222,18 +231,39 @@ def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
             run.forget(url)
             yield Skipped(url, str(error))
             return
-        for entry in entries:
-            if entry.url and entry.url in run.seen:
-                continue
-            place = entry.url or _own_place(entry, fetched.url)
-            try:
-                yield from _once(_load_entry(entry, fetched.url, client, run), run.seen)
-            except NotModified:
-                pass
-            except LoadError as error:
-                yield Skipped(place, str(error))
-                run.forget(url, entry.url)  # the feed is to be looked at again for this entry
-            run.seen.add(place)
+        yield from _load_feed(url, fetched.url, entries, client, run)
+
+
+def _load_feed(
+    url: str, feed: str, entries: list[Entry], client: "httpx.Client", run: _Run
+) -> Iterator[Article | Skipped]:
+    """Load the entries of a feed from ``url`` that turned out to be at ``feed``, until its time is up."""
+    spent = 0.0  # without what is done with the articles meanwhile
+    for entry in sorted(
+        entries, key=lambda entry: run.known(entry.url) or run.known(_own_place(entry, feed))
+    ):
+        if entry.url and entry.url in run.seen:
+            continue
+        place = entry.url or _own_place(entry, feed)
+        if spent > FEED_SECONDS:
+            reason = (
+                f"not reached in {FEED_SECONDS:g} seconds; adding the feed again, or this address, goes on"
+            )
+            yield Skipped(place, reason)
+            run.forget(url)
+            continue
+        begin = time.monotonic()
+        try:
+            found: Article | Skipped | None = _load_entry(entry, feed, client, run)
+        except NotModified:
+            found = None
+        except LoadError as error:
+            found = Skipped(place, str(error))
+            run.forget(url, entry.url)  # the feed is to be looked at again for this entry
+        spent += time.monotonic() - begin
+        if found:
+            yield from (found,) if isinstance(found, Skipped) else _once(found, run.seen)
+        run.seen.add(place)
 
 
 def _once(article: Article, seen: set[str]) -> Iterator[Article]:
