@@ -88,7 +88,13 @@ def build(
     chunking = Chunking(store.manifest.max_tokens, store.manifest.overlap)
     with store.update(wait) as writer:
         work = _Work(writer, encoder, report)
-        for item in load(sources, limits=limits, validators=validators, public_only=public_only):
+        for item in load(
+            sources,
+            limits=limits,
+            validators=validators,
+            public_only=public_only,
+            known=lambda name: writer.digest(name) is not None,
+        ):
             if isinstance(item, Skipped):
                 work.skipped.append(item)
                 continue

@@ -1,21 +1,23 @@
 """http(s) address -> bytes; feed -> its entries.
 
 Part of load, and with public.py, which it may send through, all of the package that goes to the network.
-Holds: every hop of a redirect is http(s); a body is counted while it streams, unpacked, and cut off at the
-limit; feedparser gets bytes and never fetches.
+Holds: every hop of a redirect is http(s), and its body is not read; a body is counted while it is unpacked, a
+little at a time, and cut off at the limit; one time limit is over redirects, headers and body; feedparser
+gets bytes and never fetches.
 """
 
 import io
 import re
-import time
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from index.deadline import Deadline
 from index.errors import LoadError
 from index.metadata import http_url, one_line, parse_date
+from index.unpack import unpack
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 USER_AGENT = "citewire/0.1"
 MAX_REDIRECTS = 5  # news sites take two or three: http -> https -> www -> consent
 TIMEOUT = 20.0  # seconds to connect, and between two pieces of an answer
-MAX_SECONDS = 60.0  # for a whole answer, so that a server that drips bytes does not hold up the rest
+MAX_SECONDS = 60.0  # for all of a fetch, so that a server that drips bytes does not hold up the rest
 MAX_BYTES = 20_000_000  # as for a file that is read whole
 
 _VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
@@ -83,9 +85,8 @@ def new_client(*, public_only: bool = False) -> "httpx.Client":
         transport = PublicOnly()
     return httpx.Client(
         headers={"User-Agent": USER_AGENT},
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
-        timeout=TIMEOUT,
+        # A connection that is made anew for each fetch is one that the fetch's deadline knows.
+        limits=httpx.Limits(max_keepalive_connections=0),
         transport=transport,
     )
 
@@ -101,57 +102,83 @@ def fetch(
     """Get one address.
 
     :param client: from :func:`new_client`, for many addresses; one is made and closed if it is None
+    :param max_seconds: for all of it: redirects, headers and body
     :param validators: what to send to hear whether it changed; an answer's own are kept there
     :raises NotModified: it has not changed
     :raises LoadError: no answer, not a success, or too large
     """
     import httpx
 
-    known = {} if validators is None else validators
-    sent = known.get(url)
-
     if not http_url(url):
         raise LoadError("not an http(s) address")
-    try:
-        with (
-            nullcontext(client) if client else new_client() as session,
-            session.stream("GET", url, headers=sent.headers if sent else None) as response,
-        ):
-            if response.status_code == 304 and sent:
-                if str(response.url) == sent.address:
-                    raise NotModified("not changed")
-                del known[url]  # it now redirects elsewhere, and that has other dates
-                return fetch(url, client=session, max_bytes=max_bytes, max_seconds=max_seconds)
-            if not response.is_success:
-                raise LoadError(
-                    f"the server answered {response.status_code} {response.reason_phrase}".rstrip()
-                )
-            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            body = _body(response, max_bytes, max_seconds)
-            found = {ask: response.headers.get(name, "") for name, ask in _VALIDATORS.items()}
-            headers = {ask: value for ask, value in found.items() if value and value.isascii()}
-            known[url] = Validator(str(response.url), headers)
-            return Fetched(str(response.url), kind, body, response.charset_encoding or "")
-    except httpx.TimeoutException as error:
-        raise LoadError(f"no answer within {TIMEOUT:g} seconds") from error
-    except httpx.TooManyRedirects as error:
-        raise LoadError(f"more than {MAX_REDIRECTS} redirects") from error
-    except httpx.UnsupportedProtocol as error:
-        raise LoadError("redirects to an address that is not http(s)") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise LoadError(f"cannot be fetched: {one_line(str(error)) or type(error).__name__}") from error
+    known = {} if validators is None else validators
+    with nullcontext(client) if client else new_client() as session, Deadline(max_seconds) as deadline:
+        try:
+            return _ask(url, session, deadline, max_bytes, known)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            deadline.check()
+            raise LoadError(_why(error)) from error
 
 
-def _body(response: "httpx.Response", max_bytes: int, max_seconds: float) -> bytes:
+def _ask(url: str, session: "httpx.Client", deadline: Deadline, max_bytes: int, known: Validators) -> Fetched:
+    sent = known.get(url)
+    with closing(_send(url, session, deadline, sent.headers if sent else {})) as response:
+        if response.status_code == 304 and sent:
+            if str(response.url) == sent.address:
+                raise NotModified("not changed")
+            del known[url]  # it now redirects elsewhere, and that has other dates
+            return _ask(url, session, deadline, max_bytes, known)
+        if not response.is_success:
+            raise LoadError(f"the server answered {response.status_code} {response.reason_phrase}".rstrip())
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        body = _body(response, deadline, max_bytes)
+        found = {ask: response.headers.get(name, "") for name, ask in _VALIDATORS.items()}
+        headers = {ask: value for ask, value in found.items() if value and value.isascii()}
+        known[url] = Validator(str(response.url), headers)
+        return Fetched(str(response.url), kind, body, response.charset_encoding or "")
+
+
+def _send(
+    url: str, session: "httpx.Client", deadline: Deadline, headers: Mapping[str, str]
+) -> "httpx.Response":
+    """Ask for an address and follow redirects; httpx would read and unpack the bodies of those whole."""
+    import httpx
+
+    # Of what httpx offers by itself, brotli and zstandard cannot be unpacked a little at a time.
+    request = session.build_request(
+        "GET",
+        url,
+        headers={"Accept-Encoding": "gzip", **headers},
+        extensions={"trace": deadline.watch},
+    )
+    for _ in range(MAX_REDIRECTS + 1):
+        deadline.check()
+        request.extensions["timeout"] = httpx.Timeout(min(TIMEOUT, deadline.left)).as_dict()
+        response = session.send(request, stream=True, follow_redirects=False)
+        if response.next_request is None:
+            return response
+        response.close()
+        request = response.next_request
+    raise LoadError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _body(response: "httpx.Response", deadline: Deadline, max_bytes: int) -> bytes:
     body = bytearray()
-    begin = time.monotonic()
-    for piece in response.iter_bytes():
+    for piece in unpack(deadline.over(response.iter_raw()), response.headers.get("content-encoding", "")):
         body += piece
         if len(body) > max_bytes:
             raise LoadError(f"over the limit of {max_bytes / 1e6:g} MB")
-        if time.monotonic() - begin > max_seconds:
-            raise LoadError(f"not complete after {max_seconds:g} seconds")
     return bytes(body)
+
+
+def _why(error: Exception) -> str:
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {TIMEOUT:g} seconds"
+    if isinstance(error, httpx.UnsupportedProtocol):
+        return "redirects to an address that is not http(s)"
+    return f"cannot be fetched: {one_line(str(error)) or type(error).__name__}"
 
 
 def is_feed(fetched: Fetched) -> bool:

@@ -9,23 +9,28 @@ Does not remove boilerplate: clean.py adds its cuts to the two made here (front 
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag
 
 from index.database import DATABASE
 from index.errors import LoadError
 from index.fetch import Entry, Fetched, NotModified, Validators, fetch, is_feed, new_client
 from index.formats import READABLE
-from index.metadata import Document, Metadata, fallback_title
+from index.metadata import Document, Metadata, fallback_title, site_of
 from index.rows import ROW_FORMATS, read_rows
 from index.types import Article, Cut
 from index.worker import Parsers
 
 if TYPE_CHECKING:
     import httpx
+
+# To load a feed's entries; the one that it ends in may take its own minute more. Hundreds of dead links, a
+# minute each, would keep everyone else from writing for hours.
+FEED_SECONDS = 300.0
 
 _CONTENT_TYPES = {
     "": ".html",
@@ -71,6 +76,7 @@ def load(
     limits: Limits = Limits(),
     validators: Validators | None = None,
     public_only: bool = False,
+    known: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[Article | Skipped]:
     """Yield the articles of all sources, in their order; lazily, one file at a time.
 
@@ -79,9 +85,11 @@ def load(
 
     :param validators: kept from one call to the next, they spare addresses that have not changed
     :param public_only: skip addresses that lead into a private network
+    :param known: says which ids there are already; what a feed has beside them comes first, so that loading a
+        long one again goes on where its time was up
     """
     with Parsers() as parsers:
-        run = _Run(limits, validators, parsers, public_only)
+        run = _Run(limits, validators, parsers, public_only, known)
         for source in sources:
             if is_address(source):
                 yield from _load_url(str(source), run)
@@ -98,6 +106,7 @@ class _Run:
     validators: Validators | None
     parsers: Parsers
     public_only: bool
+    known: Callable[[str], bool]
     seen: set[str] = field(default_factory=set)
 
     def fetch(self, url: str, client: "httpx.Client") -> Fetched:
@@ -222,18 +231,39 @@ def _load_url(url: str, run: _Run) -> Iterator[Article | Skipped]:
             run.forget(url)
             yield Skipped(url, str(error))
             return
-        for entry in entries:
-            if entry.url and entry.url in run.seen:
-                continue
-            place = entry.url or f"{fetched.url}#{entry.id or entry.title}"
-            try:
-                yield from _once(_load_entry(entry, place, client, run), run.seen)
-            except NotModified:
-                pass
-            except LoadError as error:
-                yield Skipped(place, str(error))
-                run.forget(url, entry.url)  # the feed is to be looked at again for this entry
-            run.seen.add(place)
+        yield from _load_feed(url, fetched.url, entries, client, run)
+
+
+def _load_feed(
+    url: str, feed: str, entries: list[Entry], client: "httpx.Client", run: _Run
+) -> Iterator[Article | Skipped]:
+    """Load the entries of a feed from ``url`` that turned out to be at ``feed``, until its time is up."""
+    spent = 0.0  # without what is done with the articles meanwhile
+    for entry in sorted(
+        entries, key=lambda entry: run.known(entry.url) or run.known(_own_place(entry, feed))
+    ):
+        if entry.url and entry.url in run.seen:
+            continue
+        place = entry.url or _own_place(entry, feed)
+        if spent > FEED_SECONDS:
+            reason = (
+                f"not reached in {FEED_SECONDS:g} seconds; adding the feed again, or this address, goes on"
+            )
+            yield Skipped(place, reason)
+            run.forget(url)
+            continue
+        begin = time.monotonic()
+        try:
+            found: Article | Skipped | None = _load_entry(entry, feed, client, run)
+        except NotModified:
+            found = None
+        except LoadError as error:
+            found = Skipped(place, str(error))
+            run.forget(url, entry.url)  # the feed is to be looked at again for this entry
+        spent += time.monotonic() - begin
+        if found:
+            yield from (found,) if isinstance(found, Skipped) else _once(found, run.seen)
+        run.seen.add(place)
 
 
 def _once(article: Article, seen: set[str]) -> Iterator[Article]:
@@ -257,7 +287,7 @@ def _page(fetched: Fetched, run: _Run, known: Metadata | None = None) -> Article
     meta, known = document.meta, known or Metadata()
     # Only a page's canonical link was checked against the host that it came from.
     url = urldefrag((meta.url if suffix == ".html" else "") or fetched.url).url
-    host = (urlsplit(url).hostname or "").removeprefix("www.")
+    host = site_of(url)
     source = known.source if meta.source in {"", host} else meta.source
     meta = Metadata(
         title=meta.title or known.title,
@@ -269,7 +299,14 @@ def _page(fetched: Fetched, run: _Run, known: Metadata | None = None) -> Article
     return _article(replace(document, meta=meta), url, run.limits)
 
 
-def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> Article:
+def _own_place(entry: Entry, feed: str) -> str:
+    """Give the id of an entry's own words: its address only where the feed may speak for that host."""
+    if entry.url and site_of(entry.url) == site_of(feed):
+        return entry.url
+    return f"{feed}#{entry.url or entry.id or entry.title}"
+
+
+def _load_entry(entry: Entry, feed: str, client: "httpx.Client", run: _Run) -> Article:
     """Make an article of an entry's page, or of its own words if the page cannot be had."""
     meta = Metadata(entry.title, entry.published, entry.author, entry.source, entry.url)
     reason = LoadError("the entry has neither a page nor text")
@@ -288,7 +325,7 @@ def _load_entry(entry: Entry, place: str, client: "httpx.Client", run: _Run) -> 
         words = run.parsers.read(page, ".html", max_unpacked=run.limits.max_unpacked_bytes, charset="utf-8")
     except LoadError:
         raise reason from None
-    return _article(Document(words.original, meta), place, run.limits)
+    return _article(Document(words.original, meta), _own_place(entry, feed), run.limits)
 
 
 def _article(document: Document, place: str, limits: Limits) -> Article:

@@ -111,6 +111,11 @@ def http_url(value: str) -> str:
     return value if fits else ""
 
 
+def site_of(address: str) -> str:
+    """Return an address's host without "www.": what may speak for it."""
+    return (urlsplit(address).hostname or "").removeprefix("www.")
+
+
 def parse_date(value: object) -> date | None:
     """Return the day that ``value`` states, in its own time zone; None when there is any doubt.
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from index.decode import decode, to_plain
 from index.errors import LoadError
-from index.metadata import Document, Metadata, http_url, one_line, parse_date, same_words
+from index.metadata import Document, Metadata, http_url, one_line, parse_date, same_words, site_of
 
 _CHARSET = re.compile(rb"""<(?:meta\s[^>]*?charset|\?xml\s[^>]*?encoding)\s*=\s*["']?([\w:-]+)""", re.I)
 
@@ -60,7 +60,7 @@ def extract(html: str, url: str = "") -> tuple[str, Metadata]:
         raise LoadError("elements nested too deeply") from error
     if page is None or isinstance(page, dict):
         return "", Metadata()
-    host, source = _host(address), one_line(page.sitename)
+    host, source = site_of(address), one_line(page.sitename)
     if source.rpartition("://")[2] == urlsplit(address).netloc.removeprefix("www."):
         source = ""  # trafilatura's own fallback, with the port in it
     meta = Metadata(
@@ -80,13 +80,9 @@ def _canonical(claims: list[str], url: str) -> str:
             claimed = http_url(urljoin(url, claim.strip()))
         except ValueError:  # such as "http://[bad"
             continue
-        if claimed and _host(claimed) == _host(url or claimed):
+        if claimed and site_of(claimed) == site_of(url or claimed):
             return claimed
     return http_url(url)
-
-
-def _host(address: str) -> str:
-    return (urlsplit(address).hostname or "").removeprefix("www.")
 
 
 def _paragraphs(text: str, title: str) -> str:

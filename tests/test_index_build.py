@@ -4,7 +4,9 @@ import io
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from index.build import Progress, Summary, build, remove
 from index.database import Manifest
 from index.embed import passage_text
+from index.fetch import Validators
 from index.load import Skipped
 from index.progress import Bar
 from index.store import Index
@@ -258,3 +261,43 @@ def test_the_bar_is_drawn_only_on_a_terminal(
     shown = screen.getvalue()
     assert ("Reading" in shown and "Embedding" in shown) == screen.isatty()
     assert screen.isatty() or shown == ""
+
+
+class Feed(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        base = f"http://{self.headers['Host']}"
+        items = "".join(
+            f"<item><title>{n}</title><link>{base}/{n}</link></item>" for n in ("one", "two", "three")
+        )
+        is_feed = self.path == "/feed"
+        feed = f'<rss version="2.0"><channel><title>Elsk</title>{items}</channel></rss>'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/rss+xml" if is_feed else "text/plain")
+        self.end_headers()
+        self.wfile.write((feed if is_feed else f"The boat {self.path} sank in the Elsk on Friday.").encode())
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_a_feed_whose_time_is_up_goes_on_when_it_is_added_again(
+    store: Index, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("index.load.FEED_SECONDS", 0.0)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Feed) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        site = f"http://127.0.0.1:{httpd.server_port}"
+        for reached, rest in (
+            ("one", ["two", "three"]),
+            ("two", ["three", "one"]),
+            ("three", ["one", "two"]),
+        ):
+            validators: Validators = {}
+            summary = build(store, encoder, measure, [f"{site}/feed"], validators=validators)
+
+            reason = "not reached in 0 seconds; adding the feed again, or this address, goes on"
+            assert counts(summary) == (1, 0, 0, 0)
+            assert summary.skipped == tuple(Skipped(f"{site}/{name}", reason) for name in rest)
+            assert list(validators) == [f"{site}/{reached}"]  # the feed is asked for again, changed or not
+        httpd.shutdown()
+    assert names(store) == ["one", "three", "two"]

@@ -1,11 +1,16 @@
 """Fetching from loopback servers only: limits, redirects and feeds."""
 
 import gzip
+import random
+import socket
 import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -15,12 +20,32 @@ import httpx
 import pytest
 
 from index.errors import LoadError
-from index.fetch import USER_AGENT, Fetched, NotModified, Validators, fetch, is_feed, new_client, read_feed
+from index.fetch import (
+    TIMEOUT,
+    USER_AGENT,
+    Fetched,
+    NotModified,
+    Validators,
+    fetch,
+    is_feed,
+    new_client,
+    read_feed,
+)
 from index.load import Skipped, load
-from index.public import PublicOnly, is_public
+from index.public import PublicOnly, is_own, is_public
 from index.types import Article
+from index.unpack import PIECE, unpack
 
 seen_agents: list[str] = []
+seen_encodings: set[str | None] = set()
+
+BOMB = gzip.compress(b"x" * 50_000_000)
+PACKED = {
+    "gzip": BOMB,
+    "deflate": zlib.compress(b"x" * 50_000_000),
+    "gzip,gzip": gzip.compress(BOMB),
+    "br": b"x",
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         seen_agents.append(self.headers["User-Agent"])
+        seen_encodings.add(self.headers["Accept-Encoding"])
         name, _, argument = self.path.strip("/").partition("/")
         if name == "redirect":
             left = int(argument)
@@ -47,10 +73,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, {"ETag": '"caf\xe9"'}, b"odd")
         elif name == "large":
             self.answer(200, body=b"x" * 200_000)
-        elif name == "bomb":
-            self.answer(200, {"Content-Encoding": "gzip"}, gzip.compress(b"x" * 5_000_000))
+        elif name == "packed":
+            self.answer(200, {"Content-Encoding": argument}, PACKED[argument])
+        elif name == "moved":
+            self.answer(302, {"Location": "/page", "Content-Encoding": "gzip"}, b"x" * 200_000)
         elif name == "drip":
-            self.drip()
+            self.drip(b"HTTP/1.1 103 Early Hints\r\n\r\n" if argument == "hints" else b"x")
         elif name == "cut":
             self.answer(200, {"Content-Length": "999"}, b"short")
         else:
@@ -63,12 +91,13 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def drip(self) -> None:
-        self.send_response(200)
-        self.end_headers()
+    def drip(self, drop: bytes) -> None:
+        if drop == b"x":
+            self.send_response(200)
+            self.end_headers()
         try:
             for _ in range(100):
-                self.wfile.write(b"x")
+                self.wfile.write(drop)
                 self.wfile.flush()
                 time.sleep(0.05)
         except OSError:
@@ -126,14 +155,165 @@ def test_one_client_serves_many_addresses(server: str) -> None:
         ("/to/file", "redirects to an address that is not http"),
         ("/to/ftp", "redirects to an address that is not http"),
         ("/large", "over the limit of 0.1 MB"),
-        ("/bomb", "over the limit of 0.1 MB"),
-        ("/drip", "not complete after 0.3 seconds"),
+        ("/packed/br", "packed as br; expected gzip, deflate or nothing"),
+        ("/drip/body", "not complete after 0.3 seconds"),
+        ("/drip/hints", "not complete after 0.3 seconds"),
         ("/cut", "cannot be fetched: "),
     ],
 )
 def test_a_bad_answer_says_why(server: str, path: str, reason: str) -> None:
     with pytest.raises(LoadError, match=reason):
         fetch(server + path, max_bytes=100_000, max_seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    ("packing", "reason"),
+    [
+        ("gzip", "over the limit of 0.1 MB"),
+        ("deflate", "over the limit of 0.1 MB"),
+        ("gzip,gzip", "packed as gzip,gzip; expected gzip, deflate or nothing"),
+    ],
+)
+def test_a_bomb_is_not_unpacked_beyond_the_limit(server: str, packing: str, reason: str) -> None:
+    fetch(f"{server}/page")  # what is imported only now is not counted
+    tracemalloc.start()
+    with pytest.raises(LoadError, match=reason):
+        fetch(f"{server}/packed/{packing}", max_bytes=100_000)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2_000_000
+
+
+def test_only_what_can_be_unpacked_a_little_at_a_time_is_asked_for(server: str) -> None:
+    seen_encodings.clear()
+    fetch(f"{server}/redirect/1")
+    assert seen_encodings == {"gzip"}
+
+
+def test_the_body_of_a_redirect_is_not_read(server: str) -> None:
+    assert fetch(f"{server}/moved", max_bytes=1000).body == b"<p>caf\xe9</p>"  # it is not even gzip
+
+
+Talk = Callable[[socket.socket], None]
+
+
+@contextmanager
+def talker(talk: Talk) -> Iterator[str]:
+    """Serve connections one after another with what ``talk`` says, until the other side has enough."""
+
+    def serve(listening: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection, suppress(OSError):
+                    connection.recv(65_536)
+                    talk(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, args=(listening,), daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def drip_headers(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    for _ in range(400):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def flood_with_hints(connection: socket.socket) -> None:
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000)
+
+
+def drip_an_endless_body(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")  # its end is where the connection ends
+    for _ in range(400):
+        connection.sendall(b"x")
+        time.sleep(0.02)
+
+
+def flood_with_empty_members(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    end = time.monotonic() + 8
+    while time.monotonic() < end:
+        connection.sendall(gzip.compress(b"") * 1000)
+
+
+def redirect_slowly(connection: socket.socket) -> None:
+    time.sleep(0.2)
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n")
+
+
+def say_nothing(connection: socket.socket) -> None:
+    connection.recv(65_536)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk"),
+    [
+        ("http", drip_headers),
+        ("http", flood_with_hints),
+        ("http", drip_an_endless_body),
+        ("http", flood_with_empty_members),
+        ("http", redirect_slowly),
+        ("http", say_nothing),
+        ("https", say_nothing),
+    ],
+)
+def test_a_fetch_ends_in_time_whatever_the_server_does(scheme: str, talk: Talk) -> None:
+    begin = time.monotonic()
+    with talker(talk) as host, pytest.raises(LoadError, match=r"not complete after 0\.5 seconds"):
+        fetch(f"{scheme}://{host}/", max_seconds=0.5)
+    assert time.monotonic() - begin < 5
+
+
+def raw_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def two_members(data: bytes) -> bytes:
+    return gzip.compress(data[:50]) + gzip.compress(data[50:])
+
+
+PACKERS = [
+    ("gzip", gzip.compress),
+    ("X-GZIP ", gzip.compress),
+    ("gzip", two_members),
+    ("gzip", lambda data: gzip.compress(data) + b"\0" * 512),
+    ("deflate", zlib.compress),
+    ("deflate", raw_deflate),
+]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 1_000_000])
+@pytest.mark.parametrize(("encoding", "pack"), PACKERS)
+def test_what_was_packed_comes_back_however_it_is_cut(
+    encoding: str, pack: Callable[[bytes], bytes], size: int
+) -> None:
+    noise = random.Random(1).randbytes(2000)
+    for data in (b"", b"x", noise, b"x" * 3 * PIECE, noise + b"ab" * PIECE + noise):
+        packed = pack(data)
+        cut = [packed[at : at + size] for at in range(0, len(packed), size)]
+        pieces = list(unpack(cut, encoding))
+        assert b"".join(pieces) == data
+        assert all(len(piece) <= PIECE for piece in pieces)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [*PACKERS[:2], *PACKERS[4:]])
+def test_packed_data_that_are_cut_off_or_damaged_are_refused(
+    encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    packed = pack(random.Random(1).randbytes(2000))
+    for end in (1, 5, 20, len(packed) - 1):
+        with pytest.raises(LoadError, match="cut off"):
+            list(unpack([packed[:end]], encoding))
+    with pytest.raises(LoadError, match="and damaged"):
+        list(unpack([packed[:1], b"\xff" * 50], encoding))
+    assert list(unpack([], encoding)) == []
 
 
 @pytest.mark.parametrize(
@@ -198,12 +378,17 @@ class Looker:
         return self.names[name]
 
 
+def said(text: str, kind: str = "text/html") -> httpx.Response:
+    """Answer as a connection does, in a stream that is read once."""
+    return httpx.Response(200, stream=httpx.ByteStream(text.encode()), headers={"content-type": kind})
+
+
 def public_client(
     looker: Looker, sent: list[httpx.Request], answer: httpx.Response | None = None
 ) -> httpx.Client:
     def send(request: httpx.Request) -> httpx.Response:
         sent.append(request)
-        return answer or httpx.Response(200, text="page", headers={"content-type": "text/html"})
+        return answer or said("page")
 
     return httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send)), follow_redirects=True)
 
@@ -212,28 +397,30 @@ def test_a_public_page_is_asked_for_at_the_address_that_was_checked() -> None:
     looker, sent = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1"]), list[httpx.Request]()
 
     with public_client(looker, sent) as client:
-        fetched = fetch("https://news.example:8443/a?b=c", client=client)
+        fetched = fetch("https://news.example/a?b=c", client=client)
 
-    assert fetched.url == "https://news.example:8443/a?b=c"
+    assert fetched.url == "https://news.example/a?b=c"
     assert looker.asked == ["news.example"]
-    assert str(sent[0].url) == "https://93.184.215.14:8443/a?b=c"
-    assert sent[0].headers["host"] == "news.example:8443"
+    assert str(sent[0].url) == "https://93.184.215.14/a?b=c"
+    assert sent[0].headers["host"] == "news.example"
     assert sent[0].extensions["sni_hostname"] == "news.example"
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer() -> None:
-    tried: list[str] = []
+    tried, limits = list[str](), list[float]()
 
     def send(request: httpx.Request) -> httpx.Response:
         tried.append(request.url.host)
+        limits.append(request.extensions["timeout"]["connect"])
         if len(tried) < 3:
             raise httpx.ConnectError("refused")
-        return httpx.Response(200, text="page")
+        return said("page")
 
     looker = Looker(news=["93.184.215.14", "2606:2800:21f:cb07::1", "93.184.215.15"])
     with httpx.Client(transport=PublicOnly(looker, inner=httpx.MockTransport(send))) as client:
         assert fetch("http://news.example/", client=client).body == b"page"
         assert tried == looker.names["news"]
+        assert limits == [TIMEOUT / 3] * 3
         tried.clear()
         looker.names["news"] = looker.names["news"][:2]
         with pytest.raises(LoadError, match="cannot be fetched: refused"):
@@ -293,7 +480,7 @@ def test_a_feeds_entry_in_a_private_network_is_skipped_and_its_own_words_are_kep
     client = public_client(
         Looker(news=["93.184.215.14"], localhost=["127.0.0.1"]),
         [],
-        httpx.Response(200, text=feed, headers={"content-type": "application/rss+xml"}),
+        said(feed, "application/rss+xml"),
     )
 
     with pytest.MonkeyPatch.context() as patch:
@@ -307,14 +494,66 @@ def test_a_feeds_entry_in_a_private_network_is_skipped_and_its_own_words_are_kep
     assert len(seen_agents) == before
 
 
+def loopback_client(looker: Looker, port: int, inner: httpx.HTTPTransport) -> httpx.Client:
+    return httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner, (port,)))
+
+
 def test_an_allowed_address_is_connected_to_by_number_and_asked_by_name(server: str) -> None:
-    allowed = PublicOnly(Looker(news=["127.0.0.1"]), allowed=lambda address: address.is_loopback)
-    with httpx.Client(transport=allowed, follow_redirects=True) as client:
-        fetched = fetch(f"http://news.example:{server.rpartition(':')[2]}/redirect/2", client=client)
-    assert (fetched.body, fetched.url) == (
-        b"<p>caf\xe9</p>",
-        f"http://news.example:{server.rpartition(':')[2]}/page",
-    )
+    port = int(server.rpartition(":")[2])
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+    with loopback_client(Looker(news=["127.0.0.1"]), port, elsewhere) as client:
+        fetched = fetch(f"http://news.example:{port}/redirect/2", client=client)
+    assert (fetched.body, fetched.url) == (b"<p>caf\xe9</p>", f"http://news.example:{port}/page")
+
+
+def test_a_connection_of_this_machine_with_itself_ends_before_a_byte_is_sent() -> None:
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def hear() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(65_536))
+
+        server = threading.Thread(target=hear)
+        server.start()
+        with (
+            loopback_client(Looker(news=["127.0.0.1"]), port, httpx.HTTPTransport()) as client,
+            pytest.raises(LoadError, match=r"^news\.example is not a public address$"),
+        ):
+            fetch(f"http://news.example:{port}/", client=client)
+        server.join(10)
+    assert heard == [b""]
+
+
+@pytest.mark.parametrize(
+    ("address", "local", "is_same"),
+    [
+        ("93.184.215.14", "93.184.215.14", True),
+        ("93.184.215.14", "10.0.0.8", False),
+        ("2606:2800:21f:cb07::1", "2606:2800:21f:cb07:0:0:0:1", True),
+        ("2606:2800:21f:cb07::1", "2606:2800:21f:cb07::2", False),
+        ("fe80::1", "fe80::2%eth0", False),
+    ],
+)
+def test_an_address_at_both_ends_of_a_connection_is_this_machines(
+    address: str, local: str, is_same: bool
+) -> None:
+    assert is_own(ip_address(address), local) is is_same
+
+
+@pytest.mark.parametrize("port", [0, 22, 8080, 7860])
+def test_only_the_webs_ports_are_fetched_from(port: int) -> None:
+    looker, sent = Looker(news=["93.184.215.14"]), list[httpx.Request]()
+    with (
+        public_client(looker, sent) as client,
+        pytest.raises(LoadError, match=rf"^port {port}; only 80 and 443 are fetched from$"),
+    ):
+        fetch(f"http://news.example:{port}/", client=client)
+    with public_client(looker, sent) as client:
+        fetch("http://news.example:443/", client=client)
+    assert [request.url.port for request in sent] == [443]
 
 
 @pytest.mark.parametrize(
@@ -343,15 +582,16 @@ def test_a_certificate_is_checked_against_the_name_not_the_number(tmp_path: Path
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.socket = serving.wrap_socket(httpd.socket, server_side=True)
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        inner = httpx.HTTPTransport(verify=ssl.create_default_context(cafile=certificate))
+        trusting, port = ssl.create_default_context(cafile=certificate), httpd.server_port
+        inner = httpx.HTTPTransport(verify=trusting, local_address="127.0.0.2")
         looker = Looker(news=["127.0.0.1"], other=["127.0.0.1"])
-        with httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client:
-            assert (
-                fetch(f"https://news.example:{httpd.server_port}/a", client=client).body == b"<p>caf\xe9</p>"
-            )
+        with loopback_client(looker, port, inner) as client:
+            assert fetch(f"https://news.example:{port}/a", client=client).body == b"<p>caf\xe9</p>"
+            with pytest.raises(LoadError, match="not complete after"):  # the time limit is under TLS
+                fetch(f"https://news.example:{port}/drip/hints", client=client, max_seconds=0.5)
         with (
-            httpx.Client(transport=PublicOnly(looker, lambda address: address.is_loopback, inner)) as client,
+            loopback_client(looker, port, inner) as client,
             pytest.raises(LoadError, match="certificate verify failed"),
         ):
-            fetch(f"https://other.example:{httpd.server_port}/a", client=client)
+            fetch(f"https://other.example:{port}/a", client=client)
         httpd.shutdown()

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.load import Limits, Skipped, load
+from index.fetch import Entry
+from index.load import Limits, Skipped, _own_place, load
 from index.types import Article
 
 LIMITS = Limits()
@@ -308,7 +309,11 @@ class Site(BaseHTTPRequestHandler):
             <item><title>Gone</title><link>{base}/gone</link><description>&lt;p&gt;Its own words, kept by the
             feed for those who read there.&lt;/p&gt;</description></item>
             <item><title>Lost</title><link>{base}/lost</link></item></channel></rss>"""
+        borrowed = f"""<rss version="2.0"><channel><title>Evil</title><item><title>Gone</title>
+            <link>{self.path.partition("?")[2]}</link><description>Words of its own.</description>
+            </item></channel></rss>"""
         answers = {
+            "borrowed": ("application/rss+xml", borrowed),
             "one": ("text/html", PAGE.format("One", "one")),
             "plain": ("text/plain; charset=utf-8", STORY),
             "image": ("image/png", "x"),
@@ -359,6 +364,32 @@ def test_a_feed_gives_its_pages_or_its_own_words(site: str) -> None:
     assert (gone.id, gone.title) == (f"{site}/gone", "Gone")
     assert gone.text.startswith("Its own words")
     assert lost == Skipped(f"{site}/lost", "the server answered 404 Not Found")
+
+
+def test_a_feeds_words_do_not_take_the_place_of_another_sites_article(site: str) -> None:
+    own, port = site.rpartition(":")[0], site.rpartition(":")[2]
+    (words,) = articles(f"{site}/borrowed?http://localhost:{port}/gone")
+
+    assert words.id == f"{site}/borrowed?http://localhost:{port}/gone#http://localhost:{port}/gone"
+    assert words.url == f"http://localhost:{port}/gone"
+    (words,) = articles(f"{site}/borrowed?{own}:1/gone")  # of the same host
+    assert words.id == words.url == f"{own}:1/gone"
+
+
+@pytest.mark.parametrize(
+    ("feed", "link", "is_own"),
+    [
+        ("https://hl.example/feed", "https://www.hl.example/a", True),
+        ("https://www.hl.example/feed", "http://HL.example:8080/a", True),
+        ("https://feeds.hl.example/feed", "https://hl.example/a", False),  # evil.host.example is not its host
+        ("https://evil.example/feed", "https://hl.example/a", False),
+        ("https://evil.example/feed", "https://hl.example.evil.example/a", False),
+        ("https://evil.example/feed", "", False),
+    ],
+)
+def test_a_feed_speaks_for_its_own_host_only(feed: str, link: str, is_own: bool) -> None:
+    entry = Entry(url=link, title="T", author="", source="", published=None, html="", id="7")
+    assert _own_place(entry, feed) == (link if is_own else f"{feed}#{link or 7}")
 
 
 def test_an_address_without_an_article_is_skipped(site: str) -> None:
