@@ -18,7 +18,7 @@ MARK = ("[", "]")  # around the answer's words in a terminal
 # An alternative is shown from this share of the best answer's probability, if the reader clearly prefers it
 # to "no answer". On the sample's questions on which sources disagree it keeps six of eight things that other
 # outlets say and two that none does; on the others, a guess for every third question.
-ALTERNATIVE, ALTERNATIVE_MARGIN = 0.2, 1.0
+ALTERNATIVE, ALTERNATIVE_MARGIN = 0.18, 1.0
 
 
 @dataclass(frozen=True, slots=True)
