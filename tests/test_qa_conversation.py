@@ -93,6 +93,22 @@ FOLLOW_UPS = [
         "Who was the Dray Line's pilot?",
     ),
     ([Turn("How many voted for the lagoon?", "9,409")], "And against?", "How many voted against the lagoon?"),
+    # the one it belongs to gives way without what it owns
+    (
+        [Turn("Who is Kellin Moor's manager?", "Hal Moss")],
+        "And Saltby?",
+        "Who is Saltby's manager?",
+    ),
+    (
+        [Turn("What is the name of the Rovers’ mascot?", "Otto")],
+        "and the Dock Board's?",
+        "What is the name of the Dock Board's mascot?",
+    ),
+    (
+        [Turn("Who closed the Gull's Rest fund?", "Joan Pell")],
+        "And the Harbour Trust?",
+        "Who closed the Harbour Trust?",
+    ),
     ([TRUST], "And the wall, how long is it?", "Marta Ilves leads the Harbour Trust: how long is the wall?"),
     # nothing that points back, but no name either
     ([FERRY], "What was the fine?", "Silver Petrel struck the Elswick pier in 2016: what was the fine?"),
