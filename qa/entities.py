@@ -21,7 +21,9 @@ class Turn:
     articles: tuple[str, ...] = ()
 
 
-_WORD = r"[A-Z#@£$€][\w'’&.-]*"
+# Capitals of the Latin alphabets of Europe, so that Özil and Łódź are names too.
+CAPITALS = "".join(letter for letter in map(chr, range(0x250)) if letter.isupper())
+_WORD = rf"[{CAPITALS}#@£$€][\w'’&.-]*"
 NAME = re.compile(
     rf"{_WORD}(?:\s+(?:(?:of|the|de|la|van|von|and|&)\s+){{0,2}}(?:{_WORD}|\d[\w'’&.-]*))*|\b(?:19|20)\d\d\b"
 )
@@ -55,7 +57,7 @@ UNITS = re.compile(
 )
 # Endings of words that stand before what is asked for: "which bottled water brand", "which national park".
 ADJECTIVE = ("ing", "ed", "al", "ic", "ive", "ous", "ful", "ish", "an")
-DEMONYM = re.compile(r"[A-Z][a-z]+(?:an|ish|ese)")
+DEMONYM = re.compile(rf"[{CAPITALS}][a-z]+(?:an|ish|ese)")
 WHO = re.compile(
     r"^(?:who|whom|whose|which (?:\w+ ){0,3}?(?:actor|actress|boss|chief|coach|player|man|woman|minister"
     r"|singer|director|captain|manager|footballer|runner|leader|politician|star|writer|author|judge|doctor|founder))\b",
@@ -154,7 +156,7 @@ def person(turns: Sequence[Turn]) -> str:
         if asked and names(turn.answer) and len(turn.answer.split()) <= 6:
             return turn.answer
         if re.match(r"wh(?:ich|at)\b", turn.question, re.I) and re.fullmatch(
-            r"[A-Z]\S+(?: [A-Z]\S+)+", turn.answer
+            rf"[{CAPITALS}]\S+(?: [{CAPITALS}]\S+)+", turn.answer
         ):
             return turn.answer
         people = [name for name in names(turn.question) if " " in name and not re.search(r"\d|^The ", name)]
@@ -177,7 +179,7 @@ def thing(turns: Sequence[Turn], *, group: bool = False) -> str:
 
 def _is_thing(turn: Turn) -> bool:
     answer, question = turn.answer, turn.question
-    if not answer or len(answer.split()) > 6 or not re.match(r"(?:the|a|an)\s|[A-Z#]", answer):
+    if not answer or len(answer.split()) > 6 or not re.match(rf"(?:the|a|an)\s|[{CAPITALS}#]", answer):
         return False
     if YEAR.fullmatch(answer) or re.match(r"(?:when|why|where|how|what time)\b", question, re.IGNORECASE):
         return False
@@ -189,7 +191,7 @@ def _with_kind(turn: Turn) -> str:
     kind = re.match(
         r"which ((?:[a-z][a-z-]+ )?[a-z][a-z-]+) (?:was|is|did|does|has|had|[a-z]+)\b", turn.question, re.I
     )
-    if not kind or not re.fullmatch(r"[A-Z#][^\s,]*(?: [A-Z/&][^\s,]*)*", turn.answer):
+    if not kind or not re.fullmatch(rf"[{CAPITALS}#][^\s,]*(?: [{CAPITALS}/&][^\s,]*)*", turn.answer):
         return turn.answer
     words = kind[1].split()
     noun = words[0] if len(words) > 1 and not words[0].endswith(ADJECTIVE) else kind[1]

@@ -7,7 +7,7 @@ Word order of English questions, no model; says "" where it knows no place for t
 import re
 from dataclasses import dataclass
 
-from qa.entities import Turn, counted_noun, names
+from qa.entities import CAPITALS, Turn, counted_noun, names
 
 AUXILIARY = r"did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|must|might"
 # A question word with the noun it asks for, up to the verb: "Which Fiat boss", "In which city".
@@ -33,7 +33,7 @@ WHO_DID = re.compile(
 ADVERBIAL = re.compile(
     r"(?:\w+ )?(?:when|where|why|how (?!much|many))|(?:in|at|on|by|for|from|since|until) |what time", re.I
 )
-SUBJECT = re.compile(r"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[A-Z#£$€]|\d")
+SUBJECT = re.compile(rf"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[{CAPITALS}#£$€]|\d")
 FRAGMENT = re.compile(
     r"(?P<wh>(?:(?:since|until|till|for|in|at|on|by|from|to|with|of|under)\s+)?"
     r"(?:when|where|why|how(?:\s+(?:much|many|long|often|soon|far|come))?|whom?|what(?:\s+(?:time|year|day|month|date|for))?"
@@ -180,6 +180,6 @@ def _is_role(parts: Parts) -> bool:
     return (
         bool(re.fullmatch(r"who|which [\w ]+|what", parts.wh, re.IGNORECASE))
         and bool(re.fullmatch(r"is|was|are|were", parts.aux))
-        and bool(re.match(r"the |[A-Z].*['’]s? ", parts.rest))
+        and bool(re.match(rf"the |[{CAPITALS}].*['’]s? ", parts.rest))
         and not re.search(r"(?:ing|ed)$", parts.rest)
     )

@@ -7,7 +7,7 @@ English word order; no model.
 import re
 from collections.abc import Sequence
 
-from qa.entities import Turn, person, thing
+from qa.entities import CAPITALS, Turn, person, thing
 from qa.merge import AUXILIARY, counted
 from qa.terms import STOP_WORDS
 
@@ -64,7 +64,7 @@ def pointer(text: str) -> re.Match[str] | None:
 
 
 def _quiet(text: str) -> str:
-    return re.sub(r"\b[A-Z]{2,}\b", lambda match: "_" * len(match[0]), text)
+    return re.sub(rf"\b[{CAPITALS}]{{2,}}\b", lambda match: "_" * len(match[0]), text)
 
 
 def has_its_own(text: str, pronoun: re.Match[str]) -> bool:

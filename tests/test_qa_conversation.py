@@ -109,6 +109,9 @@ FOLLOW_UPS = [
         "And the Harbour Trust?",
         "Who closed the Harbour Trust?",
     ),
+    # a capital is one in every alphabet of Europe
+    ([Turn("How many goals did Özgün score?", "3")], "And Élodie?", "How many goals did Élodie score?"),
+    ([Turn("Which Łany boss denied fraud?", "Åsa Ørsted")], "How old is she?", "How old is Åsa Ørsted?"),
     ([TRUST], "And the wall, how long is it?", "Marta Ilves leads the Harbour Trust: how long is the wall?"),
     # nothing that points back, but no name either
     ([FERRY], "What was the fine?", "Silver Petrel struck the Elswick pier in 2016: what was the fine?"),
@@ -142,6 +145,7 @@ STAND_ALONE = [
     "Who told reporters there was no danger to the harbour?",
     "Which of Bell's medals did he sell?",
     "Which of the IT firms is the largest?",
+    "Who owns Łany?",
     "saltby quarry owner",
     "Thanks",
 ]
