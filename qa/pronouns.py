@@ -36,9 +36,13 @@ POINTS_BACK = re.compile(
     re.IGNORECASE,
 )
 # The subject of a question, of which "its" and "he" later in it may speak: "Did the bank raise its rates?".
+# A plural without an article is one too, but not in what belongs to the pronoun: "Did members of their team".
 SUBJECT = re.compile(
-    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|is|are|was|were)\s+(?:the|a|an|any|this|that)"
-    r"\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
+    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|should|is|are|was|were)\s+(?:"
+    r"(?:the|a|an|any|this|that)\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
+    r"|(?:(?!(?:he|she|it|they|we|you|i)\s)[a-z-]+\s+)?"
+    r"(?P<plural>(?!this\b)[a-z-]{3,}s|people|men|women|children|police|every(?:one|body))"
+    r"(?!\s+(?:(?:of|in|at|on|from|for|with|by)\s+)?$))"
     r"|^(?:who|which\s+[\w-]+|how many\s+[\w-]+)(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
     re.IGNORECASE,
 )
@@ -80,6 +84,8 @@ def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
     does = owned or word not in ("him", "her", "it", "them") or DOES.match(text[pronoun.end() :])
     if not does and not CLAUSE.search(text[subject.end() : pronoun.start()]):
         return False
+    if subject["plural"]:
+        return word in GROUP
     person_like = subject["noun"] is None or PERSON_NOUN.fullmatch(subject["noun"])
     return bool(person_like) if word in PEOPLE else True
 
@@ -103,7 +109,7 @@ def resolved(text: str, turns: Sequence[Turn]) -> str:
         word = match[0].lower()
         kind = next((kind for kind, words in KINDS.items() if word in words), "thing")
         subject = SUBJECT.search(text[: match.start()])
-        own = subject and subject["noun"] and has_its_own(text, match)
+        own = subject and (subject["noun"] or subject["plural"]) and has_its_own(text, match)
         if kind in done or own or not POINTS_BACK.match(quiet, match.start()):
             continue
         if kind == "said":

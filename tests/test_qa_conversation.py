@@ -54,6 +54,9 @@ FOLLOW_UPS = [
         "how many of them died",
         "212 oiled birds were brought to Gull Rock Hospital: how many of the oiled birds died?",
     ),
+    # a plural in the question is neither him nor what it belongs to
+    ([TRUST], "Did other trustees thank her?", "Did other trustees thank Marta Ilves?"),
+    ([TRUST], "Did members of their board resign?", "Did members of the Harbour Trust's board resign?"),
     # what was said
     (
         [FLOOD],
@@ -158,6 +161,10 @@ UNCERTAIN = [
     "Which team sold its ground?",
     "Who lost his job?",
     "Which other countries use coal?",
+    "How did scientists explain their findings?",
+    "Why are cheap airlines raising their fares?",
+    "Why do people think they are being watched?",
+    "Should everyone bring their own lunch?",
 ]
 
 
