@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from qa.terms import STOP_WORDS
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -28,11 +30,12 @@ NAME = re.compile(
     rf"{_WORD}(?:\s+(?:(?:of|the|de|la|van|von|and|&)\s+){{0,2}}(?:{_WORD}|\d[\w'’&.-]*))*|\b(?:19|20)\d\d\b"
 )
 YEAR = re.compile(r"(?:19|20)\d\d")
-SENTENCE_OPENERS = frozenset(
-    """who whom whose what which when where why how did do does was were is are has have had can could will
-    would should in at on by for from to the a an and as after before during under until since with of
-    according besides tell""".split()
+# A capital on one of these is only that of a first word: phones write "Any arrests?" by themselves.
+SENTENCE_OPENERS = STOP_WORDS | frozenset(
+    """besides according anyone anybody anything someone somebody something everyone everybody everything
+    nobody nothing none exactly explain describe show give thank thanks please sorry ok okay""".split()
 )
+CONTRACTED = re.compile(r"(?:n['’]t|['’]\w+)$")
 DETERMINERS = frozenset("the The its his her their".split())
 LINKS = frozenset("of de la van von and &".split())
 # Words that end a noun phrase: none of them stands inside "the best director Bafta".
@@ -81,12 +84,21 @@ def names(text: str) -> list[str]:
     for match in NAME.finditer(text):
         name = match[0].rstrip(".'’")
         first, _, rest = name.partition(" ")
-        if match.start() == 0 and first.lower() in SENTENCE_OPENERS:
+        if match.start() == 0 and _opens(first):
             name = rest
         name = re.sub(r"['’]s$", "", name)
         if len(name) > 1:
             found.append(name)
     return found
+
+
+def uncapitalised(text: str) -> str:
+    """Take away the capital that only opens the sentence: "Any arrests" is "any arrests"."""
+    return text[:1].lower() + text[1:] if _opens(text.partition(" ")[0]) else text
+
+
+def _opens(word: str) -> bool:
+    return CONTRACTED.sub("", word.lower()) in SENTENCE_OPENERS
 
 
 def phrases(question: str) -> list[Phrase]:
@@ -113,8 +125,8 @@ def _runs(question: str) -> Iterator[tuple[int, int, str]]:
     words = [match[0] for match in found]
     at = 0
     while at < len(words):
-        opener = at == 0 and words[0].lower() in SENTENCE_OPENERS - {"the"}
         determined = words[at] in DETERMINERS
+        opener = at == 0 and not determined and _opens(words[0])
         if opener or not (determined or NAME.match(words[at])):
             at += 1
             continue

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from qa.entities import CAPITALS, Turn, counted_noun, names
 
 AUXILIARY = r"did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|must|might"
+PREPOSITIONS = "in|at|on|by|for|from|to|with|of|since|until|till|under|against|about|before|after|during|into"
 # A question word with the noun it asks for, up to the verb: "Which Fiat boss", "In which city".
 _NOUN = rf"(?!(?:{AUXILIARY}|the|a|an|and|with|in|at|on|to|for|by|from|when|that)\b)[\w'’&.#-]+"
 ASKED = re.compile(
-    r"(?P<wh>(?:(?:in|at|on|by|for|from|to|with|of|since|until|under)\s+)?"
+    rf"(?P<wh>(?:(?:exactly|{PREPOSITIONS})\s+)?"
     rf"(?:whom?|whose {_NOUN}|(?:what|which)(?:\s+{_NOUN}(?:\s+of\s+{_NOUN})?){{0,5}}?|when|where|why"
     rf"|how(?:\s+(?:much|many)(?:\s+{_NOUN}(?:\s+of\s+{_NOUN})?){{0,4}}?|\s+\w+)?))"
     rf"\s+(?P<aux>{AUXILIARY})\s+(?P<rest>.+)",
@@ -35,9 +36,9 @@ ADVERBIAL = re.compile(
 )
 SUBJECT = re.compile(rf"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[{CAPITALS}#£$€]|\d")
 FRAGMENT = re.compile(
-    r"(?P<wh>(?:(?:since|until|till|for|in|at|on|by|from|to|with|of|under)\s+)?"
+    rf"(?P<wh>(?:(?:exactly|{PREPOSITIONS})\s+)?"
     r"(?:when|where|why|how(?:\s+(?:much|many|long|often|soon|far|come))?|whom?|what(?:\s+(?:time|year|day|month|date|for))?"
-    r"|which\s+\w+))(?P<other>\s+else)?(?P<by>\s+(?:by|for|to|with|from))?(?P<tail>\s+\S.*)?",
+    r"|which\s+\w+|any(?:one|body)(?=\s+else)))(?P<other>\s+else)?(?P<by>\s+(?:by|for|to|with|from))?(?P<tail>\s+\S.*)?",
     re.IGNORECASE,
 )
 # A bare count says nothing of what a conversation is about.
@@ -58,6 +59,12 @@ class Parts:
     def adverbial(self) -> bool:
         """Whether it asks for a circumstance, so that the rest is whole without the answer."""
         return bool(ADVERBIAL.match(self.wh))
+
+    @property
+    def preposition(self) -> str:
+        """The one before the question word with a space, or nothing: "to " of "To whom"."""
+        match = re.match(rf"(?:{PREPOSITIONS})\s+", self.wh, re.IGNORECASE)
+        return match[0].lower() if match else ""
 
     @property
     def inverted(self) -> bool:
@@ -97,10 +104,10 @@ def filled(words: str, turn: Turn) -> str:
     if match["by"]:
         wh = f"{match['by'].strip()} {'whom' if wh.lower() == 'who' else wh.lower()}"
     if match["other"]:
-        return _another(wh, parts, turn.answer)
+        return _another(re.sub("any(?:one|body)$", "who", wh, flags=re.IGNORECASE), parts, turn.answer)
     answer = counted(turn)
     if parts.inverted:
-        put_back = "" if parts.adverbial or tail or not answer else f" {answer}"
+        put_back = "" if parts.adverbial or tail or not answer else f" {parts.preposition}{answer}"
         return f"{wh} {parts.aux} {parts.rest}{put_back}{tail}"
     if not answer:
         return ""
@@ -111,7 +118,7 @@ def filled(words: str, turn: Turn) -> str:
 
 def is_fragment(words: str) -> bool:
     """Whether it is a question word without a sentence: "In which minute?", "Why so late?"."""
-    return _fragment(words.rstrip(" ?")) is not None
+    return _fragment(words.rstrip(" .?")) is not None
 
 
 def _fragment(words: str) -> re.Match[str] | None:
@@ -119,7 +126,9 @@ def _fragment(words: str) -> re.Match[str] | None:
     if not match or re.search(rf"\b(?:{AUXILIARY})\b", match["tail"] or ""):
         return None
     more = re.match(
-        r"(?:why|when|where|how long)\s+(?:so|not|only|exactly|then|there)\b", words, re.IGNORECASE
+        rf"(?:(?:{PREPOSITIONS})\s+)?(?:why|when|where|how long)\s+(?:so|not|only|exactly|then|there)\b",
+        words,
+        re.IGNORECASE,
     )
     return match if more or not match["tail"] else None
 
@@ -170,9 +179,7 @@ def said(turn: Turn) -> str:
 
 
 def _subject_asked(parts: Parts) -> bool:
-    return not parts.inverted and not re.match(
-        r"(?:in|at|on|by|for|from|to|with|of|whose)\b", parts.wh, re.IGNORECASE
-    )
+    return not (parts.inverted or parts.preposition or re.match(r"whose\b", parts.wh, re.IGNORECASE))
 
 
 def _is_role(parts: Parts) -> bool:

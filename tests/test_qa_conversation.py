@@ -81,6 +81,23 @@ FOLLOW_UPS = [
     ([NONE], "Since when?", "Who owns the Saltby quarry: since when?"),
     ([TRUST], "Who else?", "Who else leads the Harbour Trust, besides Marta Ilves?"),
     ([MOVE], "Who else?", "Why did the board move the Saltby market: who else?"),
+    ([TITLE], "Against whom?", "Against whom was it that Jo Pell won the men's title at the Elswick Games?"),
+    (
+        [Turn("To whom did Dray Line sell the pier?", "Hal Moss")],
+        "When?",
+        "When did Dray Line sell the pier to Hal Moss?",
+    ),
+    # a capital that only opens the sentence is no name's
+    ([RAID], "Any arrests?", "When was the Lathbury Museum raided: any arrests?"),
+    ([TRUST], "Anyone else?", "Who else leads the Harbour Trust, besides Marta Ilves?"),
+    ([BUYER], "All of them?", "Which former boss of Dray Line denied fraud: all of them?"),
+    ([RAID], "Exactly when?", "Exactly when was the Lathbury Museum raided?"),
+    ([TRUST], "Didn't she resign?", "Didn't Marta Ilves resign?"),
+    # words before the question
+    ([RAID], "Explain why.", "Why was the Lathbury Museum raided?"),
+    ([TRUST], "Thanks, and what does it own?", "What does the Harbour Trust own?"),
+    ([TRUST], "Thank you. What does it own?", "What does the Harbour Trust own?"),
+    ([TRUST], "Please tell me more about it.", "Tell me more about the Harbour Trust?"),
     # the same question about something else
     ([TRUST], "What about the Dock Board?", "Who leads the Dock Board?"),
     ([TRUST], "And the Dock Board?", "Who leads the Dock Board?"),
@@ -151,11 +168,15 @@ STAND_ALONE = [
     "Who owns Łany?",
     "saltby quarry owner",
     "Thanks",
+    "Thanks for that",
+    "Thank you. Who owns the Saltby quarry?",
+    "No.",
 ]
 UNCERTAIN = [
     "What was the fine?",
     "Who runs the port?",
     "how do you make beer",
+    "What's the recipe for beer?",
     "Did the bank raise its rates?",
     "Did the captain say he was sorry?",
     "Which team sold its ground?",
@@ -192,6 +213,11 @@ def test_a_question_without_a_name_needs_the_turns_only_if_their_articles_speak_
     assert stand_alone(typed, [FERRY], on_topic=on_topic) == typed
     assert heard == [typed]
     assert "Silver Petrel" in stand_alone(typed, [FERRY], on_topic=lambda _: True)
+
+
+def test_words_without_a_verb_are_a_follow_up_if_they_are_few() -> None:
+    assert needs("Any arrests?") is Needs.TURNS
+    assert needs("Any good recipes for beer bread?") is Needs.PERHAPS
 
 
 def test_the_articles_are_not_asked_where_the_words_tell() -> None:
