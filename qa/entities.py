@@ -7,6 +7,7 @@ Words and capitals only, English; knows no model, no index and no conversation.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile, pairwise
 
 from qa.terms import STOP_WORDS
 
@@ -33,7 +34,8 @@ YEAR = re.compile(r"(?:19|20)\d\d")
 # A capital on one of these is only that of a first word: phones write "Any arrests?" by themselves.
 SENTENCE_OPENERS = STOP_WORDS | frozenset(
     """besides according anyone anybody anything someone somebody something everyone everybody everything
-    nobody nothing none exactly explain describe show give thank thanks please sorry ok okay""".split()
+    nobody nothing none above behind below despite near exactly explain describe show give thank thanks
+    please sorry ok okay""".split()
 )
 CONTRACTED = re.compile(r"(?:n['’]t|['’]\w+)$")
 DETERMINERS = frozenset("the The its his her their".split())
@@ -48,8 +50,17 @@ ENDS = frozenset(
 # Verbs that end one where another such word, or nothing, follows: "the fund open with" but "the open letter".
 VERBS = frozenset(
     """say said get got take took make made go went come came give gave win won pay paid buy bought cost last
-    open end begin start happen reach fail run find found set send sell sound lose leave sail close""".split()
+    open end begin start happen reach fail run find found set send sell sound lose leave sail close born built
+    held kept led met told sold spent taught caught brought fought meant heard felt struck sunk stolen broken
+    written drawn thrown grown chosen hidden driven beaten given taken seen shown known""".split()
 )
+# Behind these the verb comes after the subject, and must be left to it: "did the BBC cut jobs".
+DOES = frozenset("did do does has have had will would can could should must might may".split())
+# Participles that look like nouns, so that only "was" tells: "was the Elswick quay shut", "the pay cut".
+SHUT = frozenset("shut cut shot hit read put hurt split".split())
+BE = frozenset("is are was were".split())
+# After a noun phrase, and then its verb is still to come: "would the lagoon have cost".
+STILL_TO_COME = DOES | BE | frozenset("be been being who which whose".split())
 # What comes after these is where or when it happened rather than what it was about.
 ASIDE = frozenset("in on at from by during after before since until near under per with against".split())
 # In front of a noun phrase that says what the one before it belongs to: "the strike at the brewery".
@@ -123,7 +134,7 @@ def _runs(question: str) -> Iterator[tuple[int, int, str]]:
     """Stretches of words that begin with a determiner or hold a name, with the word before each."""
     found = list(re.finditer(r"[^\s?,;:()–]+", question))
     words = [match[0] for match in found]
-    at = 0
+    at, last, due = 0, 0, False
     while at < len(words):
         determined = words[at] in DETERMINERS
         opener = at == 0 and not determined and _opens(words[0])
@@ -135,9 +146,14 @@ def _runs(question: str) -> Iterator[tuple[int, int, str]]:
             if not _goes_on(words, at, end):
                 break
             end += 1
+        before = words[at - 1].lower() if at else ""
+        # "did the strike at the Elswick brewery collapse": the verb is due after the second
+        due = CONTRACTED.sub("", before) in DOES or (due and at - last == 1 and before in BELONGS)
+        end = _before_verb(words, at, end, due=due, passive=before in BE)
+        due = due and (end - at <= 2 or any(map(_is_name, words[at:end])))
         if end - at > 1 or not determined:
-            yield found[at].start(), found[end - 1].end(), words[at - 1].lower() if at else ""
-        at = end
+            yield found[at].start(), found[end - 1].end(), before
+        at = last = end
 
 
 def _goes_on(words: Sequence[str], first: int, at: int) -> bool:
@@ -159,6 +175,43 @@ def _goes_on(words: Sequence[str], first: int, at: int) -> bool:
     whole = words[first] in DETERMINERS or re.search(r"['’]s?$", " ".join(words[first:at]).split()[-1])
     owned = any(re.search(r"['’]s?$", other) for other in words[first:at])
     return bool(named or whole or owned)
+
+
+def _before_verb(words: Sequence[str], first: int, end: int, *, due: bool, passive: bool) -> int:
+    """Where a subject ends that was taken to ``end``, if a verb is ``due`` and is among its own words.
+
+    >>> _before_verb("did the BBC cut jobs in March".split(), 1, 5, due=True, passive=False)
+    3
+    """
+    named = [at for at in range(first, end) if _is_name(words[at])]
+    following = words[end].lower() if end < len(words) else ""
+    no_verb = not following or (following in ENDS - STILL_TO_COME and not _has_verb(words[end:]))
+    if not named or not no_verb:
+        return end
+    start = named[-1] + 1 + bool(re.search(r"['’]s?$", words[named[-1]]))
+    tail = words[start:end]
+    between = [at for at in range(named[0], named[-1]) if at not in named and words[at] not in LINKS]
+    if due and between and (not tail or words[between[-1]] in VERBS):
+        return between[-1]
+    if due and tail:
+        known = [at for at, word in enumerate(tail) if word in VERBS]
+        plural = len(tail) > 1 and re.search(r"[^su]s$", tail[-1])
+        return start + (known[-1] if known else 0 if plural else len(tail) - 1)
+    return end - 1 if passive and tail and tail[-1] in SHUT else end
+
+
+def _has_verb(words: Sequence[str]) -> bool:
+    """Whether a verb is sure to come behind a preposition: known, or after a name without "the"."""
+    if words[0].lower() not in ASIDE | BELONGS:
+        return False
+    known = any(word in VERBS and before not in ENDS for before, word in pairwise(words))
+    rest = list(dropwhile(NAME.match, words[1:]))
+    after_name = bool(rest) and len(rest) < len(words) - 1
+    return known or (after_name and rest[0].islower() and rest[0] not in ENDS)
+
+
+def _is_name(word: str) -> bool:
+    return bool(NAME.match(word) or word.isdigit()) and not YEAR.fullmatch(word)
 
 
 def person(turns: Sequence[Turn]) -> str:
@@ -191,7 +244,11 @@ def thing(turns: Sequence[Turn], *, group: bool = False) -> str:
 
 def _is_thing(turn: Turn) -> bool:
     answer, question = turn.answer, turn.question
-    if not answer or len(answer.split()) > 6 or not re.match(rf"(?:the|a|an)\s|[{CAPITALS}#]", answer):
+    if (
+        not answer
+        or len(answer.split()) > 6
+        or not re.match(rf"(?:the|a|an)\s|(?!(?:Yes|No)$)[{CAPITALS}#]", answer)
+    ):
         return False
     if YEAR.fullmatch(answer) or re.match(r"(?:when|why|where|how|what time)\b", question, re.IGNORECASE):
         return False

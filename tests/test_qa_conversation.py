@@ -129,6 +129,42 @@ FOLLOW_UPS = [
         "And the Harbour Trust?",
         "Who closed the Harbour Trust?",
     ),
+    # and the verb stays the question's
+    (
+        [Turn("How many jobs did the Dock Board cut?", "250")],
+        "And Dray Line?",
+        "How many jobs did Dray Line cut?",
+    ),
+    (
+        [Turn("When did the Bank of Saltby raise the fee?", "1998")],
+        "And the Harbour Trust?",
+        "When did the Harbour Trust raise the fee?",
+    ),
+    (
+        [Turn("Where is the Petrel 380 built?", "Saltby")],
+        "How many seats does it have?",
+        "How many seats does the Petrel 380 have?",
+    ),
+    (
+        [Turn("Why did the Dock Board sack Joan Pell?", "a leak")],
+        "Who leads it?",
+        "Who leads the Dock Board?",
+    ),
+    (
+        [Turn("Why did the strike at the Quayside brewery collapse?", "the cold")],
+        "How long was it?",
+        "How long was the strike at the Quayside brewery?",
+    ),
+    (
+        [Turn("What did the Dray Line captain Hal Moss break in 2011?", "an arm")],
+        "And Ada Brandt?",
+        "What did Ada Brandt break in 2011?",
+    ),
+    (
+        [Turn("Who announced the Dock Board pay cut?", "")],
+        "How big was it?",
+        "How big was the Dock Board pay cut?",
+    ),
     # a capital is one in every alphabet of Europe
     ([Turn("How many goals did Özgün score?", "3")], "And Élodie?", "How many goals did Élodie score?"),
     ([Turn("Which Łany boss denied fraud?", "Åsa Ørsted")], "How old is she?", "How old is Åsa Ørsted?"),
