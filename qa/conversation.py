@@ -13,7 +13,7 @@ from enum import Enum
 
 from qa.alike import about_like
 from qa.entities import YEAR, Turn, names, uncapitalised
-from qa.merge import AUXILIARY, PREPOSITIONS, asked_of, filled, is_fragment
+from qa.merge import AUXILIARY, DO_IT, PREPOSITIONS, asked_of, filled, is_fragment, of_event
 from qa.pronouns import has_its_own, is_subject_of_asked, pointer, resolved
 from qa.terms import STOP_WORDS, content_words
 
@@ -67,10 +67,12 @@ def stand_alone(text: str, turns: Sequence[Turn], *, on_topic: Callable[[str], b
     if about := WHAT_ABOUT.match(bare):
         bare = about[1]
     bare = uncapitalised(bare.rstrip(" .?"))
-    whole = filled(bare, last) or ("" if QUESTION.match(bare) else about_like(bare, last))
+    whole = (
+        filled(bare, last) or of_event(bare, last) or ("" if QUESTION.match(bare) else about_like(bare, last))
+    )
     if not whole:
         whole = resolved(bare, turns)
-        if whole == bare or not names(whole[0].lower() + whole[1:]):
+        if whole == bare or DO_IT.search(bare) or not names(whole[0].lower() + whole[1:]):
             whole = asked_of(whole, last)
     whole = whole[0].upper() + whole[1:]
     return whole if whole.endswith((")", "?")) else f"{whole}?"

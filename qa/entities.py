@@ -252,6 +252,9 @@ def _is_thing(turn: Turn) -> bool:
         return False
     if YEAR.fullmatch(answer) or re.match(r"(?:when|why|where|how|what time)\b", question, re.IGNORECASE):
         return False
+    described = re.fullmatch(r"what (?:is|was|are|were) (.+?)\??", question, re.IGNORECASE)
+    if described and not names(answer) and described[1] in [p.text for p in phrases(question) if p.names]:
+        return False  # "a boat race" is what the Elswick Regatta is
     return " and " in answer or not asks_who(turn)
 
 

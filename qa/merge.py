@@ -32,7 +32,9 @@ WHO_DID = re.compile(
     re.I,
 )
 ADVERBIAL = re.compile(
-    r"(?:\w+ )?(?:when|where|why|how (?!much|many))|(?:in|at|on|by|for|from|since|until) |what time", re.I
+    r"(?:\w+ )?(?:when|where|why|how\b(?! (?:much|many)))|(?:in|at|on|by|for|from|since|until) "
+    r"|wh(?:at|ich) (?:time|year|month|day|date)",
+    re.IGNORECASE,
 )
 SUBJECT = re.compile(rf"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[{CAPITALS}#£$€]|\d")
 FRAGMENT = re.compile(
@@ -40,6 +42,18 @@ FRAGMENT = re.compile(
     r"(?:when|where|why|how(?:\s+(?:much|many|long|often|soon|far|come))?|whom?|what(?:\s+(?:time|year|day|month|date|for))?"
     r"|which\s+\w+|any(?:one|body)(?=\s+else)))(?P<other>\s+else)?(?P<by>\s+(?:by|for|to|with|from))?(?P<tail>\s+\S.*)?",
     re.IGNORECASE,
+)
+# "When was it" and "how did that happen" ask of what happened, not of a thing.
+_WHEN = rf"(?:(?:exactly|{PREPOSITIONS})\s+)?(?:when|where|(?:what|which)\s+(?:time|year|month|day|date))"
+_IT = r"(?:it|this|that)"
+EVENT = re.compile(
+    rf"(?:tell me\s+)?(?P<wh>{_WHEN}(?=\s+was\s+{_IT}$)"
+    rf"|(?:{_WHEN}|why|how)(?=\s+(?:did\s+)?{_IT}\s+(?:happen|occur|take\s+place|took\s+place)\w*$)).*",
+    re.IGNORECASE,
+)
+# "It" is what somebody did.
+DO_IT = re.compile(
+    r"\b(?:(?:do|done|doing)\s+it|did\s+it(?=\W*$|\s+(?:in|on|at|for|with|by|again|alone|because)\b))\b", re.I
 )
 # A bare count says nothing of what a conversation is about.
 COUNT = re.compile(r"[\d.,]+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve", re.IGNORECASE)
@@ -116,6 +130,21 @@ def filled(words: str, turn: Turn) -> str:
     return f"{wh} {'is' if re.match(r'[a-z]+s ', parts.rest) else 'was'} it that {answer} {parts.rest}{tail}"
 
 
+def of_event(words: str, turn: Turn) -> str:
+    """Ask when or where it was of what happened; "" if the question before was what something is.
+
+    >>> of_event("when was it", Turn("Why did Concorde crash in Paris?", "a burst tyre"))
+    'when did Concorde crash in Paris'
+    """
+    match, parts = EVENT.fullmatch(words), parted(turn.question)
+    if not match or not parts:
+        return ""
+    about_thing = (
+        parts.inverted and not parts.adverbial and re.fullmatch(r"(?:is|was|are|were)", parts.aux, re.I)
+    )
+    return "" if about_thing else filled(match["wh"], turn)
+
+
 def is_fragment(words: str) -> bool:
     """Whether it is a question word without a sentence: "In which minute?", "Why so late?"."""
     return _fragment(words.rstrip(" .?")) is not None
@@ -158,9 +187,10 @@ def asked_of(words: str, turn: Turn) -> str:
     >>> asked_of("what was the score", Turn("Who beat Nalbandian in Marseille?", "Taylor Dent"))
     'Taylor Dent beat Nalbandian in Marseille: what was the score'
     """
-    if is_fragment(words):
-        return f"{plain(turn.question)}{JOINT}{words[0].lower()}{words[1:]}"
-    if known := said(turn):
+    known = "" if is_fragment(words) else said(turn)
+    if not known and (is_fragment(words) or DO_IT.search(words)):
+        known = plain(turn.question)
+    if known:
         return f"{known}{JOINT}{words[0].lower()}{words[1:]}"
     answer = "" if COUNT.fullmatch(turn.answer) else turn.answer
     known_names = dict.fromkeys([*names(turn.question), answer])

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from qa.entities import CAPITALS, Turn, person, thing
-from qa.merge import AUXILIARY, counted
+from qa.merge import AUXILIARY, DO_IT, counted
 from qa.terms import STOP_WORDS
 
 PEOPLE = frozenset("he she him her his hers".split())
@@ -19,10 +19,14 @@ PRONOUN = re.compile(
     r"\b(?:he|she|him|her|his|hers|it|its|they|them|their|theirs|this|that(?= (?:on|to|per|each|in|a)\b))\b",
     re.IGNORECASE,
 )
-# "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining".
+# "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining", "who is it that".
 EMPTY_IT = (
     r"it(?!\s+(?:(?:really\s+|still\s+)?(?:true|false|possible|likely|clear|known|safe|legal|illegal|normal|better"
     r"|worth|easy|hard|right|wrong|ok|okay|like|raining|snowing|get)\b"
+    r"|(?:going\s+to\s+)?(?:rain|snow)\b|matter\s+(?:wh\w+|if|how|that)\b|who\b"
+    r"|that\s+(?!(?:day|night|morning|evening|week|month|year|season|time)\b)\w+\s+\w"
+    r"|(?:time|too\s+(?:late|early|soon)|dangerous|healthy|rude|cruel|cheaper|necessary|wise|difficult"
+    r"|an?\s+(?:mistake|error|crime|sin|shame|(?:good|bad)\s+(?:idea|time|thing)))\s+to\b"
     r"|(?:cost|take|mean|feel)\b.*\bto\b))(?<!what time is it)"
 )
 # "That" and "those" point back only where nothing that they could belong to follows at once, or a time;
@@ -104,13 +108,14 @@ def _owned(text: str, pronoun: re.Match[str]) -> bool:
 def resolved(text: str, turns: Sequence[Turn]) -> str:
     """Put the names that they most likely mean in the place of the first pronoun of each kind."""
     quiet, done, at = _quiet(text), set[str](), 0
+    deeds = {deed.end() for deed in DO_IT.finditer(text)}
     parts: list[str] = []
     for match in PRONOUN.finditer(quiet):
         word = match[0].lower()
         kind = next((kind for kind, words in KINDS.items() if word in words), "thing")
         subject = SUBJECT.search(text[: match.start()])
         own = subject and (subject["noun"] or subject["plural"]) and has_its_own(text, match)
-        if kind in done or own or not POINTS_BACK.match(quiet, match.start()):
+        if kind in done or own or match.end() in deeds or not POINTS_BACK.match(quiet, match.start()):
             continue
         if kind == "said":
             name = counted(turns[-1]) if re.match(r"\W?\d", turns[-1].answer) else ""
