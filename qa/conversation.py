@@ -20,7 +20,9 @@ from qa.terms import STOP_WORDS, content_words
 __all__ = ["Needs", "Turn", "needs", "stand_alone"]
 
 VERB = re.compile(rf"\b(?:{AUXILIARY})\b", re.IGNORECASE)
-OTHER = re.compile(r"\b(?:else|others?)\b", re.IGNORECASE)
+OTHER = re.compile(
+    r"\b(?:else|others?)\b|^how many (?:did|was|were|is|are|has|have|had|will)\b", re.IGNORECASE
+)
 ASKS = (
     rf"(?:(?:{PREPOSITIONS})\s+)?(?:who\w*|what|which|when|where|why|how|did|do|does|was|were|is|are|has|have|had"
     r"|can|could|will|would|should|tell)(?:n?['’]t)?\b"

@@ -33,9 +33,9 @@ NAME = re.compile(
 YEAR = re.compile(r"(?:19|20)\d\d")
 # A capital on one of these is only that of a first word: phones write "Any arrests?" by themselves.
 SENTENCE_OPENERS = STOP_WORDS | frozenset(
-    """besides according anyone anybody anything someone somebody something everyone everybody everything
-    nobody nothing none above behind below despite near exactly explain describe show give thank thanks
-    please sorry ok okay""".split()
+    """since according besides above behind below despite near anyone anybody anything someone somebody
+    something everyone everybody everything nobody nothing none exactly explain describe show give thank
+    thanks please sorry ok okay""".split()
 )
 CONTRACTED = re.compile(r"(?:n['’]t|['’]\w+)$")
 DETERMINERS = frozenset("the The its his her their".split())
@@ -73,8 +73,9 @@ UNITS = re.compile(
 ADJECTIVE = ("ing", "ed", "al", "ic", "ive", "ous", "ful", "ish", "an")
 DEMONYM = re.compile(rf"[{CAPITALS}][a-z]+(?:an|ish|ese)")
 WHO = re.compile(
-    r"^(?:who|whom|whose|which (?:\w+ ){0,3}?(?:actor|actress|boss|chief|coach|player|man|woman|minister"
-    r"|singer|director|captain|manager|footballer|runner|leader|politician|star|writer|author|judge|doctor|founder))\b",
+    r"^(?:(?:to|by|for|from|with|against|of) )?(?:who|whom|whose|which (?:\w+ ){0,3}?(?:actor|actress|boss"
+    r"|chief|coach|player|man|woman|minister|singer|director|captain|manager|footballer|runner|leader|politician|star"
+    r"|writer|author|judge|doctor|founder))\b",
     re.IGNORECASE,
 )
 
@@ -235,14 +236,14 @@ def thing(turns: Sequence[Turn], *, group: bool = False) -> str:
     for turn in reversed(turns):
         if group and (counted := counted_noun(turn.question)):
             return f"the {counted}"
-        if _is_thing(turn):
+        if _is_thing(turn, group=group):
             return _with_kind(turn)
         if about := topic(turn.question):
             return about
     return ""
 
 
-def _is_thing(turn: Turn) -> bool:
+def _is_thing(turn: Turn, *, group: bool) -> bool:
     answer, question = turn.answer, turn.question
     if (
         not answer
@@ -255,13 +256,15 @@ def _is_thing(turn: Turn) -> bool:
     described = re.fullmatch(r"what (?:is|was|are|were) (.+?)\??", question, re.IGNORECASE)
     if described and not names(answer) and described[1] in [p.text for p in phrases(question) if p.names]:
         return False  # "a boat race" is what the Elswick Regatta is
-    return " and " in answer or not asks_who(turn)
+    return (group and " and " in answer) or not asks_who(turn)
 
 
 def _with_kind(turn: Turn) -> str:
     """A name with what the question asked for: "Robots" of "Which film ..." gives "the film Robots"."""
     kind = re.match(
-        r"which ((?:[a-z][a-z-]+ )?[a-z][a-z-]+) (?:was|is|did|does|has|had|[a-z]+)\b", turn.question, re.I
+        r"which (?!of\b)((?:[a-z][a-z-]+ )?[a-z][a-z-]+) (?:was|is|did|does|has|had|[a-z]+)\b",
+        turn.question,
+        re.I,
     )
     if not kind or not re.fullmatch(rf"[{CAPITALS}#][^\s,]*(?: [{CAPITALS}/&][^\s,]*)*", turn.answer):
         return turn.answer

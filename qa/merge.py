@@ -7,7 +7,7 @@ Word order of English questions, no model; says "" where it knows no place for t
 import re
 from dataclasses import dataclass
 
-from qa.entities import CAPITALS, Turn, counted_noun, names
+from qa.entities import CAPITALS, YEAR, Turn, counted_noun, names
 
 AUXILIARY = r"did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|must|might"
 PREPOSITIONS = "in|at|on|by|for|from|to|with|of|since|until|till|under|against|about|before|after|during|into"
@@ -31,6 +31,7 @@ WHO_DID = re.compile(
     rf"\s+(?P<verb>(?:{_VERB})\b.*|(?<=who )\S+.*)",
     re.I,
 )
+WHETHER = re.compile(rf"(?P<aux>{AUXILIARY})\s+(?P<rest>.+)", re.IGNORECASE)
 ADVERBIAL = re.compile(
     r"(?:\w+ )?(?:when|where|why|how\b(?! (?:much|many)))|(?:in|at|on|by|for|from|since|until) "
     r"|wh(?:at|ich) (?:time|year|month|day|date)",
@@ -71,8 +72,8 @@ class Parts:
 
     @property
     def adverbial(self) -> bool:
-        """Whether it asks for a circumstance, so that the rest is whole without the answer."""
-        return bool(ADVERBIAL.match(self.wh))
+        """Whether it asks for a circumstance, or whether, so that the rest is whole without the answer."""
+        return not self.wh or bool(ADVERBIAL.match(self.wh))
 
     @property
     def preposition(self) -> str:
@@ -95,13 +96,15 @@ def parted(question: str) -> Parts | None:
         return Parts(match["wh"], match["aux"], match["rest"])
     if match := WHO_DID.fullmatch(text):
         return Parts(match["wh"], "", match["verb"])
+    if match := WHETHER.fullmatch(text):
+        return Parts("", match["aux"].lower(), match["rest"])
     return None
 
 
 def plain(question: str) -> str:
     """The question itself, without what an earlier rewriting put before or behind it."""
     first, _, second = re.sub(r"\s*\([^()]*\)\s*\??$", "", question).partition(JOINT)
-    asked = ASKED.fullmatch(first) or WHO_DID.fullmatch(first) or not second
+    asked = any(form.fullmatch(first) for form in (ASKED, WHO_DID, WHETHER)) or not second
     return (first if asked else second).rstrip(" ?")
 
 
@@ -112,8 +115,8 @@ def filled(words: str, turn: Turn) -> str:
     'when was it that Thornley Vale won the cup'
     """
     match, parts = _fragment(words), parted(turn.question)
-    if not match or not parts:
-        return ""
+    if not match or not parts or not (parts.wh or match["by"] or ADVERBIAL.match(match["wh"])):
+        return ""  # not "who was anyone arrested"
     wh, tail = match["wh"], match["tail"] or ""
     if match["by"]:
         wh = f"{match['by'].strip()} {'whom' if wh.lower() == 'who' else wh.lower()}"
@@ -137,8 +140,10 @@ def of_event(words: str, turn: Turn) -> str:
     'when did Concorde crash in Paris'
     """
     match, parts = EVENT.fullmatch(words), parted(turn.question)
-    if not match or not parts:
+    if not match:
         return ""
+    if not parts:
+        return f"{plain(turn.question)}{JOINT}{match['wh']}"
     about_thing = (
         parts.inverted and not parts.adverbial and re.fullmatch(r"(?:is|was|are|were)", parts.aux, re.I)
     )
@@ -187,14 +192,16 @@ def asked_of(words: str, turn: Turn) -> str:
     >>> asked_of("what was the score", Turn("Who beat Nalbandian in Marseille?", "Taylor Dent"))
     'Taylor Dent beat Nalbandian in Marseille: what was the score'
     """
+    answer = "" if COUNT.fullmatch(turn.answer) else turn.answer
+    known_names = [name for name in dict.fromkeys([*names(turn.question), answer]) if name]
+    missing = [name for name in known_names if name.lower() not in words.lower()]
+    named = any(name != answer and not YEAR.fullmatch(name) for name in known_names)
+    named = named or (bool(answer) and answer not in missing)
     known = "" if is_fragment(words) else said(turn)
-    if not known and (is_fragment(words) or DO_IT.search(words)):
+    if not known and (is_fragment(words) or DO_IT.search(words) or not named):
         known = plain(turn.question)
     if known:
         return f"{known}{JOINT}{words[0].lower()}{words[1:]}"
-    answer = "" if COUNT.fullmatch(turn.answer) else turn.answer
-    known_names = dict.fromkeys([*names(turn.question), answer])
-    missing = [name for name in known_names if name and name.lower() not in words.lower()]
     return f"{words}? ({', '.join(missing[:4])})" if missing else words
 
 

@@ -22,8 +22,8 @@ PRONOUN = re.compile(
 # "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining", "who is it that".
 EMPTY_IT = (
     r"it(?!\s+(?:(?:really\s+|still\s+)?(?:true|false|possible|likely|clear|known|safe|legal|illegal|normal|better"
-    r"|worth|easy|hard|right|wrong|ok|okay|like|raining|snowing|get)\b"
-    r"|(?:going\s+to\s+)?(?:rain|snow)\b|matter\s+(?:wh\w+|if|how|that)\b|who\b"
+    r"|worth\s+\w+ing|easy|hard|right|wrong|ok|okay|like|get)\b"
+    r"|(?:going\s+to\s+)?(?:rain|snow)\w*|matter\s+(?:wh\w+|if|how|that)\b|who\b"
     r"|that\s+(?!(?:day|night|morning|evening|week|month|year|season|time)\b)\w+\s+\w"
     r"|(?:time|too\s+(?:late|early|soon)|dangerous|healthy|rude|cruel|cheaper|necessary|wise|difficult"
     r"|an?\s+(?:mistake|error|crime|sin|shame|(?:good|bad)\s+(?:idea|time|thing)))\s+to\b"
@@ -42,12 +42,14 @@ POINTS_BACK = re.compile(
 # The subject of a question, of which "its" and "he" later in it may speak: "Did the bank raise its rates?".
 # A plural without an article is one too, but not in what belongs to the pronoun: "Did members of their team".
 SUBJECT = re.compile(
-    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|should|is|are|was|were)\s+(?:"
+    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|should|is|are|was|were|when|while|if|whether"
+    r"|because|why|how(?! many| much))\s+(?:"
     r"(?:the|a|an|any|this|that)\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
     r"|(?:(?!(?:he|she|it|they|we|you|i)\s)[a-z-]+\s+)?"
     r"(?P<plural>(?!this\b)[a-z-]{3,}s|people|men|women|children|police|every(?:one|body))"
     r"(?!\s+(?:(?:of|in|at|on|from|for|with|by)\s+)?$))"
-    r"|^(?:who|which\s+[\w-]+|how many\s+[\w-]+)(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
+    r"|^(?:who|(?P<one>which)\s+[\w-]+|how many\s+[\w-]+)"
+    r"(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
     re.IGNORECASE,
 )
 # What is asked for and put first is never the subject: in "How many medals did it win?" the pronoun means
@@ -88,7 +90,7 @@ def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
     does = owned or word not in ("him", "her", "it", "them") or DOES.match(text[pronoun.end() :])
     if not does and not CLAUSE.search(text[subject.end() : pronoun.start()]):
         return False
-    if subject["plural"]:
+    if subject["plural"] or not (subject["noun"] or subject["one"] or word in PEOPLE):
         return word in GROUP
     person_like = subject["noun"] is None or PERSON_NOUN.fullmatch(subject["noun"])
     return bool(person_like) if word in PEOPLE else True

@@ -44,6 +44,14 @@ FOLLOW_UPS = [
     ([FERRY], "which other ports does it serve?", "Which other ports does the ferry Silver Petrel serve?"),
     ([FLOOD], "What caused it?", "What caused the Wexley flood?"),
     ([RAID], "Who was on guard that night?", "Who was on guard that night? (Lathbury Museum, 4:10 a.m.)"),
+    ([FERRY], "How much is it worth?", "How much is the ferry Silver Petrel worth?"),
+    ([Turn("Which of the bidders won?", "Dray Line")], "How much did it bid?", "How much did Dray Line bid?"),
+    (
+        [Turn("To whom did the Dock Board give a medal?", "Ada Brandt")],
+        "Where does she live?",
+        "Where does Ada Brandt live?",
+    ),
+    ([Turn("Who is suing Dray Line?", "Joan Pell and Hal Moss")], "How big is it?", "How big is Dray Line?"),
     # a pronoun for both a person and a thing
     ([TITLE], "How did he celebrate it?", "How did Jo Pell celebrate the men's title at the Elswick Games?"),
     # a pronoun for several
@@ -57,6 +65,9 @@ FOLLOW_UPS = [
     # a plural in the question is neither him nor what it belongs to
     ([TRUST], "Did other trustees thank her?", "Did other trustees thank Marta Ilves?"),
     ([TRUST], "Did members of their board resign?", "Did members of the Harbour Trust's board resign?"),
+    ([TRUST], "How many ships do they own?", "How many ships do the Harbour Trust own?"),
+    ([TRUST], "Since when do they own it?", "Since when do the Harbour Trust own it?"),
+    ([TRUST], "Who was sent to its board?", "Who was sent to the Harbour Trust's board?"),
     # what was said
     (
         [FLOOD],
@@ -90,6 +101,11 @@ FOLLOW_UPS = [
         "When was it?",
         "When was the Elswick Regatta?",
     ),
+    (
+        [Turn("What happened at the Elswick pier?", "a ferry struck it")],
+        "When did it happen?",
+        "What happened at the Elswick pier: when?",
+    ),
     # a question word alone takes the place of the one before
     ([TRUST], "Why?", "Why is it that Marta Ilves leads the Harbour Trust?"),
     ([FERRY], "When?", "When was it that Silver Petrel struck the Elswick pier in 2016?"),
@@ -108,6 +124,12 @@ FOLLOW_UPS = [
         "When?",
         "When did Dray Line sell the pier to Hal Moss?",
     ),
+    (
+        [Turn("Did the Dock Board approve the plan?", "approved unanimously")],
+        "When?",
+        "When did the Dock Board approve the plan?",
+    ),
+    ([Turn("Was anyone arrested?", "two men")], "Who?", "Was anyone arrested: who?"),
     # a capital that only opens the sentence is no name's
     ([RAID], "Any arrests?", "When was the Lathbury Museum raided: any arrests?"),
     ([TRUST], "Anyone else?", "Who else leads the Harbour Trust, besides Marta Ilves?"),
@@ -198,6 +220,11 @@ FOLLOW_UPS = [
         "Hal Moss, former boss of Dray Line, denied fraud: when did the firm fail?",
     ),
     (
+        [Turn("What did the minister say about the strike?", "it was unacceptable")],
+        "Who is he?",
+        "What did the minister say about the strike: who is he?",
+    ),
+    (
         [FERRY],
         "Are there any others?",
         "Silver Petrel struck the Elswick pier in 2016: are there any others?",
@@ -218,6 +245,7 @@ STAND_ALONE = [
     "Was it a mistake to close the Saltby quarry?",
     "Is it going to rain this whole weekend?",
     "When is it too late to file a claim?",
+    "Is it worth learning Latin?",
     "Who is it that owns the Saltby quarry?",
     "What did Joan Pell say about her father?",
     "Why did Ryan say he resigned?",
@@ -244,6 +272,9 @@ UNCERTAIN = [
     "Who lost his job?",
     "Which other countries use coal?",
     "Does it matter who wins?",
+    "What happens when banks raise their rates?",
+    "How many people say they were paid?",
+    "How many were sold last year?",
     "How did scientists explain their findings?",
     "Why are cheap airlines raising their fares?",
     "Why do people think they are being watched?",
