@@ -6,8 +6,9 @@ Tries one way after another to find the words that the new ones take the place o
 
 import re
 
-from qa.entities import NAME, YEAR, Turn, counted_noun, phrases
+from qa.entities import Turn, counted_noun
 from qa.merge import JOINT, asked_of, plain
+from qa.phrases import NAME, YEAR, phrases
 
 # What the words of another time do to the question's year.
 YEARS = {

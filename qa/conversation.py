@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from qa.alike import about_like
-from qa.entities import YEAR, Turn, names, uncapitalised
+from qa.entities import Turn
 from qa.merge import AUXILIARY, DO_IT, PREPOSITIONS, asked_of, filled, is_fragment, of_event
+from qa.phrases import YEAR, names, uncapitalised
 from qa.pronouns import has_its_own, is_subject_of_asked, pointer, resolved
 from qa.terms import STOP_WORDS, content_words
 

@@ -7,7 +7,8 @@ Word order of English questions, no model; says "" where it knows no place for t
 import re
 from dataclasses import dataclass
 
-from qa.entities import CAPITALS, YEAR, Turn, counted_noun, names
+from qa.entities import Turn, counted_noun
+from qa.phrases import CAPITALS, YEAR, names
 
 AUXILIARY = r"did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|must|might"
 PREPOSITIONS = "in|at|on|by|for|from|to|with|of|since|until|till|under|against|about|before|after|during|into"

@@ -7,8 +7,9 @@ English word order; no model.
 import re
 from collections.abc import Sequence
 
-from qa.entities import CAPITALS, Turn, person, thing
+from qa.entities import Turn, person, thing
 from qa.merge import AUXILIARY, DO_IT, counted
+from qa.phrases import CAPITALS
 from qa.terms import STOP_WORDS
 
 PEOPLE = frozenset("he she him her his hers".split())
