@@ -6,8 +6,9 @@ Tries one way after another to find the words that the new ones take the place o
 
 import re
 
-from qa.entities import NAME, YEAR, Turn, counted_noun, phrases
+from qa.entities import Turn, counted_noun
 from qa.merge import JOINT, asked_of, plain
+from qa.phrases import NAME, YEAR, phrases
 
 # What the words of another time do to the question's year.
 YEARS = {
@@ -108,18 +109,16 @@ def _other_name(words: str, question: str) -> str:
     """Put a name in the place of the only name like it."""
     if not re.fullmatch(rf"(?:the )?(?:{NAME.pattern})", words):
         return ""
-    like = [p for p in phrases(question) if p.names and not all(YEAR.search(n) for n in p.names)]
+    found = [p for p in phrases(question) if p.names and not all(YEAR.search(n) for n in p.names)]
+    like = [p for p in found if not any(p.start < q.start < p.start + len(p.text) for q in found)]
     same = [p for p in like if p.text.startswith("the ") == words.startswith("the ")]
     chosen = same[0] if len(same) == 1 else like[0] if len(like) == 1 else None
     if not chosen:
         return ""
-    tail = re.search(r"['’]s?$|(?<=['’]s)\s.+$", chosen.text)
-    return (
-        question[: chosen.start]
-        + words
-        + (tail[0] if tail else "")
-        + question[chosen.start + len(chosen.text) :]
-    )
+    end = chosen.start + len(chosen.text)
+    if owned := re.search(r"['’]s?((?:\s+[a-z].*)?)$", chosen.text):  # not "the Time's Up fund"
+        words = re.sub(r"['’]s?$", "", words) + "'s" + owned[1]
+    return question[: chosen.start] + words + question[end:]
 
 
 def _other_role(words: str, question: str) -> str:

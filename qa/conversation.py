@@ -12,23 +12,33 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 
 from qa.alike import about_like
-from qa.entities import YEAR, Turn, names
-from qa.merge import AUXILIARY, asked_of, filled, is_fragment
+from qa.entities import Turn
+from qa.merge import AUXILIARY, DO_IT, PREPOSITIONS, asked_of, filled, is_fragment, of_event
+from qa.phrases import YEAR, names, uncapitalised
 from qa.pronouns import has_its_own, is_subject_of_asked, pointer, resolved
 from qa.terms import STOP_WORDS, content_words
 
 __all__ = ["Needs", "Turn", "needs", "stand_alone"]
 
 VERB = re.compile(rf"\b(?:{AUXILIARY})\b", re.IGNORECASE)
-OTHER = re.compile(r"\b(?:else|others?)\b", re.IGNORECASE)
-LEAD = re.compile(r"^(?:(?:and|but|so|or|ok|okay|then|well)\b,?\s*)+(?=\w)", re.IGNORECASE)
-AND = re.compile(r"(?:and|but|or|so)\b", re.IGNORECASE)
-WHAT_ABOUT = re.compile(r"^(?:what|how) about\s+(.+?)\??$", re.IGNORECASE)
-QUESTION = re.compile(
-    r"^(?:(?:in|at|on|by|for|from|to|with|of|since|until|under|after|before)\s+)?(?:who\w*|what|which|when|where|why"
-    r"|how|did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|tell)\b",
+OTHER = re.compile(
+    r"\b(?:else|others?)\b|^how many (?:did|was|were|is|are|has|have|had|will)\b", re.IGNORECASE
+)
+ASKS = (
+    rf"(?:(?:{PREPOSITIONS})\s+)?(?:who\w*|what|which|when|where|why|how|did|do|does|was|were|is|are|has|have|had"
+    r"|can|could|will|would|should|tell)(?:n?['’]t)?\b"
+)
+# Words before the question itself; thanks and the like only where one comes after them.
+LEAD = re.compile(
+    r"^(?:(?:(?:and|but|so|or|ok|okay|then|well)\b,?\s*"
+    rf"|(?:thanks|thank you|please|sorry|yes|no)\b\W*(?={ASKS}|please\b|(?:and|but|so)\b.*\?)"
+    r"|(?:explain|tell me)\s+(?=(?:who|what|when|where|why|how)\W*$))+)(?=\w)",
     re.IGNORECASE,
 )
+NO_QUESTION = re.compile(r"(?:thanks|thank you)\b|no\W*$", re.IGNORECASE)
+AND = re.compile(r"(?:and|but|or|so)\b", re.IGNORECASE)
+WHAT_ABOUT = re.compile(r"^(?:what|how) about\s+(.+?)\??$", re.IGNORECASE)
+QUESTION = re.compile(ASKS, re.IGNORECASE)
 # More words than this that say something, and a question has said what it is about. "What was the deal
 # worth?" has two, "How many people work at the port?" three.
 FEW = 2
@@ -59,11 +69,13 @@ def stand_alone(text: str, turns: Sequence[Turn], *, on_topic: Callable[[str], b
     bare = LEAD.sub("", text.strip())
     if about := WHAT_ABOUT.match(bare):
         bare = about[1]
-    bare = bare.rstrip(" ?")
-    whole = filled(bare, last) if QUESTION.match(bare) else about_like(bare, last)
+    bare = uncapitalised(bare.rstrip(" .?"))
+    whole = (
+        filled(bare, last) or of_event(bare, last) or ("" if QUESTION.match(bare) else about_like(bare, last))
+    )
     if not whole:
         whole = resolved(bare, turns)
-        if whole == bare or not names(whole[0].lower() + whole[1:]):
+        if whole == bare or DO_IT.search(bare) or not names(whole[0].lower() + whole[1:]):
             whole = asked_of(whole, last)
     whole = whole[0].upper() + whole[1:]
     return whole if whole.endswith((")", "?")) else f"{whole}?"
@@ -74,6 +86,8 @@ def needs(text: str) -> Needs:
     bare = text.strip()
     rest = LEAD.sub("", bare)
     own, whole = _own_names(rest), bool(QUESTION.match(rest))
+    if NO_QUESTION.match(rest):
+        return Needs.NOTHING
     if (
         WHAT_ABOUT.match(rest)
         or is_fragment(rest)
@@ -83,12 +97,13 @@ def needs(text: str) -> Needs:
         return Needs.TURNS
     if word := pointer(bare):
         return _needs_for(word, bare, own)
-    said = len(set(content_words(bare)) - STOP_WORDS)
+    said = len(set(content_words(rest)) - STOP_WORDS)
     if own or not re.search(r"\w", bare):
         return Needs.NOTHING
-    if not said or (not whole and bare.endswith("?")):
+    part = not whole and bare.endswith("?")
+    if not said or (part and said <= FEW):
         return Needs.TURNS
-    return Needs.PERHAPS if whole and (said <= FEW or OTHER.search(bare)) else Needs.NOTHING
+    return Needs.PERHAPS if part or (whole and (said <= FEW or OTHER.search(bare))) else Needs.NOTHING
 
 
 def _needs_for(word: re.Match[str], text: str, own: Sequence[str]) -> Needs:

@@ -1,12 +1,28 @@
-"""What an earlier turn spoke of: its names and noun phrases, and which of them a pronoun means.
+"""What an earlier turn spoke of, and which of its names and noun phrases a pronoun means.
 
 Holds: everything given stands in the turn's question or answer, but for "the" before a counted noun.
 Words and capitals only, English; knows no model, no index and no conversation.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from qa.phrases import ASIDE, CAPITALS, DETERMINERS, YEAR, Phrase, names, phrases
+
+# What is counted in these is an amount: "them" after "how many years" are not the years.
+UNITS = re.compile(
+    r"years?|months?|weeks?|days?|hours?|minutes?|times|tonnes.*|pounds|dollars|miles|kilomet\w+", re.I
+)
+# Endings of words that stand before what is asked for: "which bottled water brand", "which national park".
+ADJECTIVE = ("ing", "ed", "al", "ic", "ive", "ous", "ful", "ish", "an")
+DEMONYM = re.compile(rf"[{CAPITALS}][a-z]+(?:an|ish|ese)")
+WHO = re.compile(
+    r"^(?:(?:to|by|for|from|with|against|of) )?(?:who|whom|whose|which (?:\w+ ){0,3}?(?:actor|actress|boss"
+    r"|chief|coach|player|man|woman|minister|singer|director|captain|manager|footballer|runner|leader|politician|star"
+    r"|writer|author|judge|doctor|founder))\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,132 +37,6 @@ class Turn:
     articles: tuple[str, ...] = ()
 
 
-_WORD = r"[A-Z#@£$€][\w'’&.-]*"
-NAME = re.compile(
-    rf"{_WORD}(?:\s+(?:(?:of|the|de|la|van|von|and|&)\s+){{0,2}}(?:{_WORD}|\d[\w'’&.-]*))*|\b(?:19|20)\d\d\b"
-)
-YEAR = re.compile(r"(?:19|20)\d\d")
-SENTENCE_OPENERS = frozenset(
-    """who whom whose what which when where why how did do does was were is are has have had can could will
-    would should in at on by for from to the a an and as after before during under until since with of
-    according besides tell""".split()
-)
-DETERMINERS = frozenset("the The its his her their".split())
-LINKS = frozenset("of de la van von and &".split())
-# Words that end a noun phrase: none of them stands inside "the best director Bafta".
-ENDS = frozenset(
-    """a an the and or but of in on at to for from by with about as into over after before during since until
-    against between is are was were be been being do does did has have had can could will would shall should
-    may might must that this these those which who whom whose what when where why how if than it he she they
-    there its his her their out up off down back under""".split()
-)
-# Verbs that end one where another such word, or nothing, follows: "the fund open with" but "the open letter".
-VERBS = frozenset(
-    """say said get got take took make made go went come came give gave win won pay paid buy bought cost last
-    open end begin start happen reach fail run find found set send sell sound lose leave sail close""".split()
-)
-# What comes after these is where or when it happened rather than what it was about.
-ASIDE = frozenset("in on at from by during after before since until near under per with against".split())
-# In front of a noun phrase that says what the one before it belongs to: "the strike at the brewery".
-BELONGS = frozenset("of at on in for from".split())
-# What is counted in these is an amount: "them" after "how many years" are not the years.
-UNITS = re.compile(
-    r"years?|months?|weeks?|days?|hours?|minutes?|times|tonnes.*|pounds|dollars|miles|kilomet\w+", re.I
-)
-# Endings of words that stand before what is asked for: "which bottled water brand", "which national park".
-ADJECTIVE = ("ing", "ed", "al", "ic", "ive", "ous", "ful", "ish", "an")
-DEMONYM = re.compile(r"[A-Z][a-z]+(?:an|ish|ese)")
-WHO = re.compile(
-    r"^(?:who|whom|whose|which (?:\w+ ){0,3}?(?:actor|actress|boss|chief|coach|player|man|woman|minister"
-    r"|singer|director|captain|manager|footballer|runner|leader|politician|star|writer|author|judge|doctor|founder))\b",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """A noun phrase of a question, where it starts, its names, and the word before it."""
-
-    text: str
-    start: int
-    names: tuple[str, ...]
-    before: str
-
-
-def names(text: str) -> list[str]:
-    """Capitalised names and years, without the capital that only opens the sentence."""
-    found = []
-    for match in NAME.finditer(text):
-        name = match[0].rstrip(".'’")
-        first, _, rest = name.partition(" ")
-        if match.start() == 0 and first.lower() in SENTENCE_OPENERS:
-            name = rest
-        name = re.sub(r"['’]s$", "", name)
-        if len(name) > 1:
-            found.append(name)
-    return found
-
-
-def phrases(question: str) -> list[Phrase]:
-    """Noun phrases that begin with "the" or hold a name, each with what it belongs to.
-
-    >>> [phrase.text for phrase in phrases("When was the strike at the Quennell brewery called off?")]
-    ['the strike at the Quennell brewery', 'the Quennell brewery']
-    """
-    found: list[Phrase] = []
-    for start, end, before in reversed(list(_runs(question))):
-        text = question[start:end]
-        own = names("the " + text if not text.startswith(("the ", "The ")) else text)
-        after = found[-1] if found else None
-        if not own and after and after.names and question[end : after.start].strip() in BELONGS:
-            text = question[start : after.start + len(after.text)]
-            own = list(after.names)
-        found.append(Phrase(text, start, tuple(own), before))
-    return found[::-1]
-
-
-def _runs(question: str) -> Iterator[tuple[int, int, str]]:
-    """Stretches of words that begin with a determiner or hold a name, with the word before each."""
-    found = list(re.finditer(r"[^\s?,;:()–]+", question))
-    words = [match[0] for match in found]
-    at = 0
-    while at < len(words):
-        opener = at == 0 and words[0].lower() in SENTENCE_OPENERS - {"the"}
-        determined = words[at] in DETERMINERS
-        if opener or not (determined or NAME.match(words[at])):
-            at += 1
-            continue
-        end = at + 1
-        while end < len(words) and question[found[end - 1].end() : found[end].start()].isspace():
-            if not _goes_on(words, at, end):
-                break
-            end += 1
-        if end - at > 1 or not determined:
-            yield found[at].start(), found[end - 1].end(), words[at - 1].lower() if at else ""
-        at = end
-
-
-def _goes_on(words: Sequence[str], first: int, at: int) -> bool:
-    """Whether the word at ``at`` belongs to the noun phrase that begins at ``first``."""
-    word, before = words[at], words[at - 1]
-    named, following = NAME.match(word), words[at + 1] if at + 1 < len(words) else ""
-    if word.lower() in LINKS or (word == "at" and words[first] == "The"):
-        return bool(NAME.match(before) and NAME.match(following))
-    if word in ENDS:  # not the "Up" of "Time's Up"
-        return False
-    if word in VERBS and (not following or following.lower() in ENDS):
-        return False
-    if (
-        word.endswith("ed")
-        and at - first > 1
-        and (not following or following in ENDS or NAME.match(following))
-    ):
-        return False  # "the Lathbury Museum raided", "the votes backed Quennell's"
-    whole = words[first] in DETERMINERS or re.search(r"['’]s?$", " ".join(words[first:at]).split()[-1])
-    owned = any(re.search(r"['’]s?$", other) for other in words[first:at])
-    return bool(named or whole or owned)
-
-
 def person(turns: Sequence[Turn]) -> str:
     """Whom "he" or "she" means: the last answer that is a name, else a name of two words in a question."""
     for turn in reversed(turns):
@@ -154,7 +44,7 @@ def person(turns: Sequence[Turn]) -> str:
         if asked and names(turn.answer) and len(turn.answer.split()) <= 6:
             return turn.answer
         if re.match(r"wh(?:ich|at)\b", turn.question, re.I) and re.fullmatch(
-            r"[A-Z]\S+(?: [A-Z]\S+)+", turn.answer
+            rf"[{CAPITALS}]\S+(?: [{CAPITALS}]\S+)+", turn.answer
         ):
             return turn.answer
         people = [name for name in names(turn.question) if " " in name and not re.search(r"\d|^The ", name)]
@@ -168,28 +58,37 @@ def thing(turns: Sequence[Turn], *, group: bool = False) -> str:
     for turn in reversed(turns):
         if group and (counted := counted_noun(turn.question)):
             return f"the {counted}"
-        if _is_thing(turn):
+        if _is_thing(turn, group=group):
             return _with_kind(turn)
         if about := topic(turn.question):
             return about
     return ""
 
 
-def _is_thing(turn: Turn) -> bool:
+def _is_thing(turn: Turn, *, group: bool) -> bool:
     answer, question = turn.answer, turn.question
-    if not answer or len(answer.split()) > 6 or not re.match(r"(?:the|a|an)\s|[A-Z#]", answer):
+    if (
+        not answer
+        or len(answer.split()) > 6
+        or not re.match(rf"(?:the|a|an)\s|(?!(?:Yes|No)$)[{CAPITALS}#]", answer)
+    ):
         return False
     if YEAR.fullmatch(answer) or re.match(r"(?:when|why|where|how|what time)\b", question, re.IGNORECASE):
         return False
-    return " and " in answer or not asks_who(turn)
+    described = re.fullmatch(r"what (?:is|was|are|were) (.+?)\??", question, re.IGNORECASE)
+    if described and not names(answer) and described[1] in [p.text for p in phrases(question) if p.names]:
+        return False  # "a boat race" is what the Elswick Regatta is
+    return (group and " and " in answer) or not asks_who(turn)
 
 
 def _with_kind(turn: Turn) -> str:
     """A name with what the question asked for: "Robots" of "Which film ..." gives "the film Robots"."""
     kind = re.match(
-        r"which ((?:[a-z][a-z-]+ )?[a-z][a-z-]+) (?:was|is|did|does|has|had|[a-z]+)\b", turn.question, re.I
+        r"which (?!of\b)((?:[a-z][a-z-]+ )?[a-z][a-z-]+) (?:was|is|did|does|has|had|[a-z]+)\b",
+        turn.question,
+        re.I,
     )
-    if not kind or not re.fullmatch(r"[A-Z#][^\s,]*(?: [A-Z/&][^\s,]*)*", turn.answer):
+    if not kind or not re.fullmatch(rf"[{CAPITALS}#][^\s,]*(?: [{CAPITALS}/&][^\s,]*)*", turn.answer):
         return turn.answer
     words = kind[1].split()
     noun = words[0] if len(words) > 1 and not words[0].endswith(ADJECTIVE) else kind[1]

@@ -7,13 +7,15 @@ Word order of English questions, no model; says "" where it knows no place for t
 import re
 from dataclasses import dataclass
 
-from qa.entities import Turn, counted_noun, names
+from qa.entities import Turn, counted_noun
+from qa.phrases import CAPITALS, YEAR, names
 
 AUXILIARY = r"did|do|does|was|were|is|are|has|have|had|can|could|will|would|should|must|might"
+PREPOSITIONS = "in|at|on|by|for|from|to|with|of|since|until|till|under|against|about|before|after|during|into"
 # A question word with the noun it asks for, up to the verb: "Which Fiat boss", "In which city".
 _NOUN = rf"(?!(?:{AUXILIARY}|the|a|an|and|with|in|at|on|to|for|by|from|when|that)\b)[\w'’&.#-]+"
 ASKED = re.compile(
-    r"(?P<wh>(?:(?:in|at|on|by|for|from|to|with|of|since|until|under)\s+)?"
+    rf"(?P<wh>(?:(?:exactly|{PREPOSITIONS})\s+)?"
     rf"(?:whom?|whose {_NOUN}|(?:what|which)(?:\s+{_NOUN}(?:\s+of\s+{_NOUN})?){{0,5}}?|when|where|why"
     rf"|how(?:\s+(?:much|many)(?:\s+{_NOUN}(?:\s+of\s+{_NOUN})?){{0,4}}?|\s+\w+)?))"
     rf"\s+(?P<aux>{AUXILIARY})\s+(?P<rest>.+)",
@@ -30,15 +32,30 @@ WHO_DID = re.compile(
     rf"\s+(?P<verb>(?:{_VERB})\b.*|(?<=who )\S+.*)",
     re.I,
 )
+WHETHER = re.compile(rf"(?P<aux>{AUXILIARY})\s+(?P<rest>.+)", re.IGNORECASE)
 ADVERBIAL = re.compile(
-    r"(?:\w+ )?(?:when|where|why|how (?!much|many))|(?:in|at|on|by|for|from|since|until) |what time", re.I
-)
-SUBJECT = re.compile(r"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[A-Z#£$€]|\d")
-FRAGMENT = re.compile(
-    r"(?P<wh>(?:(?:since|until|till|for|in|at|on|by|from|to|with|of|under)\s+)?"
-    r"(?:when|where|why|how(?:\s+(?:much|many|long|often|soon|far|come))?|whom?|what(?:\s+(?:time|year|day|month|date|for))?"
-    r"|which\s+\w+))(?P<other>\s+else)?(?P<by>\s+(?:by|for|to|with|from))?(?P<tail>\s+\S.*)?",
+    r"(?:\w+ )?(?:when|where|why|how\b(?! (?:much|many)))|(?:in|at|on|by|for|from|since|until) "
+    r"|wh(?:at|ich) (?:time|year|month|day|date)",
     re.IGNORECASE,
+)
+SUBJECT = re.compile(rf"(?:the|a|an|his|her|its|their|he|she|it|they|people|this|that)\b|[{CAPITALS}#£$€]|\d")
+FRAGMENT = re.compile(
+    rf"(?P<wh>(?:(?:exactly|{PREPOSITIONS})\s+)?"
+    r"(?:when|where|why|how(?:\s+(?:much|many|long|often|soon|far|come))?|whom?|what(?:\s+(?:time|year|day|month|date|for))?"
+    r"|which\s+\w+|any(?:one|body)(?=\s+else)))(?P<other>\s+else)?(?P<by>\s+(?:by|for|to|with|from))?(?P<tail>\s+\S.*)?",
+    re.IGNORECASE,
+)
+# "When was it" and "how did that happen" ask of what happened, not of a thing.
+_WHEN = rf"(?:(?:exactly|{PREPOSITIONS})\s+)?(?:when|where|(?:what|which)\s+(?:time|year|month|day|date))"
+_IT = r"(?:it|this|that)"
+EVENT = re.compile(
+    rf"(?:tell me\s+)?(?P<wh>{_WHEN}(?=\s+was\s+{_IT}$)"
+    rf"|(?:{_WHEN}|why|how)(?=\s+(?:did\s+)?{_IT}\s+(?:happen|occur|take\s+place|took\s+place)\w*$)).*",
+    re.IGNORECASE,
+)
+# "It" is what somebody did.
+DO_IT = re.compile(
+    r"\b(?:(?:do|done|doing)\s+it|did\s+it(?=\W*$|\s+(?:in|on|at|for|with|by|again|alone|because)\b))\b", re.I
 )
 # A bare count says nothing of what a conversation is about.
 COUNT = re.compile(r"[\d.,]+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve", re.IGNORECASE)
@@ -56,8 +73,14 @@ class Parts:
 
     @property
     def adverbial(self) -> bool:
-        """Whether it asks for a circumstance, so that the rest is whole without the answer."""
-        return bool(ADVERBIAL.match(self.wh))
+        """Whether it asks for a circumstance, or whether, so that the rest is whole without the answer."""
+        return not self.wh or bool(ADVERBIAL.match(self.wh))
+
+    @property
+    def preposition(self) -> str:
+        """The one before the question word with a space, or nothing: "to " of "To whom"."""
+        match = re.match(rf"(?:{PREPOSITIONS})\s+", self.wh, re.IGNORECASE)
+        return match[0].lower() if match else ""
 
     @property
     def inverted(self) -> bool:
@@ -74,13 +97,15 @@ def parted(question: str) -> Parts | None:
         return Parts(match["wh"], match["aux"], match["rest"])
     if match := WHO_DID.fullmatch(text):
         return Parts(match["wh"], "", match["verb"])
+    if match := WHETHER.fullmatch(text):
+        return Parts("", match["aux"].lower(), match["rest"])
     return None
 
 
 def plain(question: str) -> str:
     """The question itself, without what an earlier rewriting put before or behind it."""
     first, _, second = re.sub(r"\s*\([^()]*\)\s*\??$", "", question).partition(JOINT)
-    asked = ASKED.fullmatch(first) or WHO_DID.fullmatch(first) or not second
+    asked = any(form.fullmatch(first) for form in (ASKED, WHO_DID, WHETHER)) or not second
     return (first if asked else second).rstrip(" ?")
 
 
@@ -91,16 +116,16 @@ def filled(words: str, turn: Turn) -> str:
     'when was it that Thornley Vale won the cup'
     """
     match, parts = _fragment(words), parted(turn.question)
-    if not match or not parts:
-        return ""
+    if not match or not parts or not (parts.wh or match["by"] or ADVERBIAL.match(match["wh"])):
+        return ""  # not "who was anyone arrested"
     wh, tail = match["wh"], match["tail"] or ""
     if match["by"]:
         wh = f"{match['by'].strip()} {'whom' if wh.lower() == 'who' else wh.lower()}"
     if match["other"]:
-        return _another(wh, parts, turn.answer)
+        return _another(re.sub("any(?:one|body)$", "who", wh, flags=re.IGNORECASE), parts, turn.answer)
     answer = counted(turn)
     if parts.inverted:
-        put_back = "" if parts.adverbial or tail or not answer else f" {answer}"
+        put_back = "" if parts.adverbial or tail or not answer else f" {parts.preposition}{answer}"
         return f"{wh} {parts.aux} {parts.rest}{put_back}{tail}"
     if not answer:
         return ""
@@ -109,9 +134,26 @@ def filled(words: str, turn: Turn) -> str:
     return f"{wh} {'is' if re.match(r'[a-z]+s ', parts.rest) else 'was'} it that {answer} {parts.rest}{tail}"
 
 
+def of_event(words: str, turn: Turn) -> str:
+    """Ask when or where it was of what happened; "" if the question before was what something is.
+
+    >>> of_event("when was it", Turn("Why did Concorde crash in Paris?", "a burst tyre"))
+    'when did Concorde crash in Paris'
+    """
+    match, parts = EVENT.fullmatch(words), parted(turn.question)
+    if not match:
+        return ""
+    if not parts:
+        return f"{plain(turn.question)}{JOINT}{match['wh']}"
+    about_thing = (
+        parts.inverted and not parts.adverbial and re.fullmatch(r"(?:is|was|are|were)", parts.aux, re.I)
+    )
+    return "" if about_thing else filled(match["wh"], turn)
+
+
 def is_fragment(words: str) -> bool:
     """Whether it is a question word without a sentence: "In which minute?", "Why so late?"."""
-    return _fragment(words.rstrip(" ?")) is not None
+    return _fragment(words.rstrip(" .?")) is not None
 
 
 def _fragment(words: str) -> re.Match[str] | None:
@@ -119,7 +161,9 @@ def _fragment(words: str) -> re.Match[str] | None:
     if not match or re.search(rf"\b(?:{AUXILIARY})\b", match["tail"] or ""):
         return None
     more = re.match(
-        r"(?:why|when|where|how long)\s+(?:so|not|only|exactly|then|there)\b", words, re.IGNORECASE
+        rf"(?:(?:{PREPOSITIONS})\s+)?(?:why|when|where|how long)\s+(?:so|not|only|exactly|then|there)\b",
+        words,
+        re.IGNORECASE,
     )
     return match if more or not match["tail"] else None
 
@@ -149,13 +193,16 @@ def asked_of(words: str, turn: Turn) -> str:
     >>> asked_of("what was the score", Turn("Who beat Nalbandian in Marseille?", "Taylor Dent"))
     'Taylor Dent beat Nalbandian in Marseille: what was the score'
     """
-    if is_fragment(words):
-        return f"{plain(turn.question)}{JOINT}{words[0].lower()}{words[1:]}"
-    if known := said(turn):
-        return f"{known}{JOINT}{words[0].lower()}{words[1:]}"
     answer = "" if COUNT.fullmatch(turn.answer) else turn.answer
-    known_names = dict.fromkeys([*names(turn.question), answer])
-    missing = [name for name in known_names if name and name.lower() not in words.lower()]
+    known_names = [name for name in dict.fromkeys([*names(turn.question), answer]) if name]
+    missing = [name for name in known_names if name.lower() not in words.lower()]
+    named = any(name != answer and not YEAR.fullmatch(name) for name in known_names)
+    named = named or (bool(answer) and answer not in missing)
+    known = "" if is_fragment(words) else said(turn)
+    if not known and (is_fragment(words) or DO_IT.search(words) or not named):
+        known = plain(turn.question)
+    if known:
+        return f"{known}{JOINT}{words[0].lower()}{words[1:]}"
     return f"{words}? ({', '.join(missing[:4])})" if missing else words
 
 
@@ -170,9 +217,7 @@ def said(turn: Turn) -> str:
 
 
 def _subject_asked(parts: Parts) -> bool:
-    return not parts.inverted and not re.match(
-        r"(?:in|at|on|by|for|from|to|with|of|whose)\b", parts.wh, re.IGNORECASE
-    )
+    return not (parts.inverted or parts.preposition or re.match(r"whose\b", parts.wh, re.IGNORECASE))
 
 
 def _is_role(parts: Parts) -> bool:
@@ -180,6 +225,6 @@ def _is_role(parts: Parts) -> bool:
     return (
         bool(re.fullmatch(r"who|which [\w ]+|what", parts.wh, re.IGNORECASE))
         and bool(re.fullmatch(r"is|was|are|were", parts.aux))
-        and bool(re.match(r"the |[A-Z].*['’]s? ", parts.rest))
+        and bool(re.match(rf"the |[{CAPITALS}].*['’]s? ", parts.rest))
         and not re.search(r"(?:ing|ed)$", parts.rest)
     )

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 
 from qa.entities import Turn, person, thing
-from qa.merge import AUXILIARY, counted
+from qa.merge import AUXILIARY, DO_IT, counted
+from qa.phrases import CAPITALS
 from qa.terms import STOP_WORDS
 
 PEOPLE = frozenset("he she him her his hers".split())
@@ -19,10 +20,14 @@ PRONOUN = re.compile(
     r"\b(?:he|she|him|her|his|hers|it|its|they|them|their|theirs|this|that(?= (?:on|to|per|each|in|a)\b))\b",
     re.IGNORECASE,
 )
-# "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining".
+# "It" that points nowhere: "is it true that", "how much does it cost to", "is it raining", "who is it that".
 EMPTY_IT = (
     r"it(?!\s+(?:(?:really\s+|still\s+)?(?:true|false|possible|likely|clear|known|safe|legal|illegal|normal|better"
-    r"|worth|easy|hard|right|wrong|ok|okay|like|raining|snowing|get)\b"
+    r"|worth\s+\w+ing|easy|hard|right|wrong|ok|okay|like|get)\b"
+    r"|(?:going\s+to\s+)?(?:rain|snow)\w*|matter\s+(?:wh\w+|if|how|that)\b|who\b"
+    r"|that\s+(?!(?:day|night|morning|evening|week|month|year|season|time)\b)\w+\s+\w"
+    r"|(?:time|too\s+(?:late|early|soon)|dangerous|healthy|rude|cruel|cheaper|necessary|wise|difficult"
+    r"|an?\s+(?:mistake|error|crime|sin|shame|(?:good|bad)\s+(?:idea|time|thing)))\s+to\b"
     r"|(?:cost|take|mean|feel)\b.*\bto\b))(?<!what time is it)"
 )
 # "That" and "those" point back only where nothing that they could belong to follows at once, or a time;
@@ -36,10 +41,16 @@ POINTS_BACK = re.compile(
     re.IGNORECASE,
 )
 # The subject of a question, of which "its" and "he" later in it may speak: "Did the bank raise its rates?".
+# A plural without an article is one too, but not in what belongs to the pronoun: "Did members of their team".
 SUBJECT = re.compile(
-    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|is|are|was|were)\s+(?:the|a|an|any|this|that)"
-    r"\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
-    r"|^(?:who|which\s+[\w-]+|how many\s+[\w-]+)(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
+    r"(?:\b(?:did|does|do|has|have|had|will|would|can|could|should|is|are|was|were|when|while|if|whether"
+    r"|because|why|how(?! many| much))\s+(?:"
+    r"(?:the|a|an|any|this|that)\s+(?P<noun>[\w-]+)(?:\s+of\s+[\w' -]+?)?"
+    r"|(?:(?!(?:he|she|it|they|we|you|i)\s)[a-z-]+\s+)?"
+    r"(?P<plural>(?!this\b)[a-z-]{3,}s|people|men|women|children|police|every(?:one|body))"
+    r"(?!\s+(?:(?:of|in|at|on|from|for|with|by)\s+)?$))"
+    r"|^(?:who|(?P<one>which)\s+[\w-]+|how many\s+[\w-]+)"
+    r"(?!\s+(?:did|does|do|is|are|was|were|has|have|had)\b))\s",
     re.IGNORECASE,
 )
 # What is asked for and put first is never the subject: in "How many medals did it win?" the pronoun means
@@ -64,7 +75,7 @@ def pointer(text: str) -> re.Match[str] | None:
 
 
 def _quiet(text: str) -> str:
-    return re.sub(r"\b[A-Z]{2,}\b", lambda match: "_" * len(match[0]), text)
+    return re.sub(rf"\b[{CAPITALS}]{{2,}}\b", lambda match: "_" * len(match[0]), text)
 
 
 def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
@@ -80,6 +91,8 @@ def has_its_own(text: str, pronoun: re.Match[str]) -> bool:
     does = owned or word not in ("him", "her", "it", "them") or DOES.match(text[pronoun.end() :])
     if not does and not CLAUSE.search(text[subject.end() : pronoun.start()]):
         return False
+    if subject["plural"] or not (subject["noun"] or subject["one"] or word in PEOPLE):
+        return word in GROUP
     person_like = subject["noun"] is None or PERSON_NOUN.fullmatch(subject["noun"])
     return bool(person_like) if word in PEOPLE else True
 
@@ -98,13 +111,14 @@ def _owned(text: str, pronoun: re.Match[str]) -> bool:
 def resolved(text: str, turns: Sequence[Turn]) -> str:
     """Put the names that they most likely mean in the place of the first pronoun of each kind."""
     quiet, done, at = _quiet(text), set[str](), 0
+    deeds = {deed.end() for deed in DO_IT.finditer(text)}
     parts: list[str] = []
     for match in PRONOUN.finditer(quiet):
         word = match[0].lower()
         kind = next((kind for kind, words in KINDS.items() if word in words), "thing")
         subject = SUBJECT.search(text[: match.start()])
-        own = subject and subject["noun"] and has_its_own(text, match)
-        if kind in done or own or not POINTS_BACK.match(quiet, match.start()):
+        own = subject and (subject["noun"] or subject["plural"]) and has_its_own(text, match)
+        if kind in done or own or match.end() in deeds or not POINTS_BACK.match(quiet, match.start()):
             continue
         if kind == "said":
             name = counted(turns[-1]) if re.match(r"\W?\d", turns[-1].answer) else ""

@@ -44,6 +44,14 @@ FOLLOW_UPS = [
     ([FERRY], "which other ports does it serve?", "Which other ports does the ferry Silver Petrel serve?"),
     ([FLOOD], "What caused it?", "What caused the Wexley flood?"),
     ([RAID], "Who was on guard that night?", "Who was on guard that night? (Lathbury Museum, 4:10 a.m.)"),
+    ([FERRY], "How much is it worth?", "How much is the ferry Silver Petrel worth?"),
+    ([Turn("Which of the bidders won?", "Dray Line")], "How much did it bid?", "How much did Dray Line bid?"),
+    (
+        [Turn("To whom did the Dock Board give a medal?", "Ada Brandt")],
+        "Where does she live?",
+        "Where does Ada Brandt live?",
+    ),
+    ([Turn("Who is suing Dray Line?", "Joan Pell and Hal Moss")], "How big is it?", "How big is Dray Line?"),
     # a pronoun for both a person and a thing
     ([TITLE], "How did he celebrate it?", "How did Jo Pell celebrate the men's title at the Elswick Games?"),
     # a pronoun for several
@@ -54,6 +62,12 @@ FOLLOW_UPS = [
         "how many of them died",
         "212 oiled birds were brought to Gull Rock Hospital: how many of the oiled birds died?",
     ),
+    # a plural in the question is neither him nor what it belongs to
+    ([TRUST], "Did other trustees thank her?", "Did other trustees thank Marta Ilves?"),
+    ([TRUST], "Did members of their board resign?", "Did members of the Harbour Trust's board resign?"),
+    ([TRUST], "How many ships do they own?", "How many ships do the Harbour Trust own?"),
+    ([TRUST], "Since when do they own it?", "Since when do the Harbour Trust own it?"),
+    ([TRUST], "Who was sent to its board?", "Who was sent to the Harbour Trust's board?"),
     # what was said
     (
         [FLOOD],
@@ -65,6 +79,32 @@ FOLLOW_UPS = [
         [FERRY],
         "How many people were there?",
         "Silver Petrel struck the Elswick pier in 2016: how many people were there?",
+    ),
+    # what somebody did, and when or where it was
+    (
+        [Turn("Who robbed the Quayside bank?", "Hal Moss")],
+        "Why did he do it?",
+        "Hal Moss robbed the Quayside bank: why did Hal Moss do it?",
+    ),
+    ([RAID], "Who did it?", "When was the Lathbury Museum raided: who did it?"),
+    ([MOVE], "When was it?", "When did the board move the Saltby market?"),
+    ([FERRY], "Where was that?", "Where was it that Silver Petrel struck the Elswick pier in 2016?"),
+    ([RAID], "How did it happen?", "How was the Lathbury Museum raided?"),
+    ([FLOOD], "Please tell me when it happened", "When did the Wexley flood of 2011 reach 340 homes?"),
+    (
+        [Turn("How was the Quayside bank robbed?", "through a drain")],
+        "Which year was it?",
+        "Which year was the Quayside bank robbed?",
+    ),
+    (
+        [Turn("What is the Elswick Regatta?", "a boat race")],
+        "When was it?",
+        "When was the Elswick Regatta?",
+    ),
+    (
+        [Turn("What happened at the Elswick pier?", "a ferry struck it")],
+        "When did it happen?",
+        "What happened at the Elswick pier: when?",
     ),
     # a question word alone takes the place of the one before
     ([TRUST], "Why?", "Why is it that Marta Ilves leads the Harbour Trust?"),
@@ -78,6 +118,29 @@ FOLLOW_UPS = [
     ([NONE], "Since when?", "Who owns the Saltby quarry: since when?"),
     ([TRUST], "Who else?", "Who else leads the Harbour Trust, besides Marta Ilves?"),
     ([MOVE], "Who else?", "Why did the board move the Saltby market: who else?"),
+    ([TITLE], "Against whom?", "Against whom was it that Jo Pell won the men's title at the Elswick Games?"),
+    (
+        [Turn("To whom did Dray Line sell the pier?", "Hal Moss")],
+        "When?",
+        "When did Dray Line sell the pier to Hal Moss?",
+    ),
+    (
+        [Turn("Did the Dock Board approve the plan?", "approved unanimously")],
+        "When?",
+        "When did the Dock Board approve the plan?",
+    ),
+    ([Turn("Was anyone arrested?", "two men")], "Who?", "Was anyone arrested: who?"),
+    # a capital that only opens the sentence is no name's
+    ([RAID], "Any arrests?", "When was the Lathbury Museum raided: any arrests?"),
+    ([TRUST], "Anyone else?", "Who else leads the Harbour Trust, besides Marta Ilves?"),
+    ([BUYER], "All of them?", "Which former boss of Dray Line denied fraud: all of them?"),
+    ([RAID], "Exactly when?", "Exactly when was the Lathbury Museum raided?"),
+    ([TRUST], "Didn't she resign?", "Didn't Marta Ilves resign?"),
+    # words before the question
+    ([RAID], "Explain why.", "Why was the Lathbury Museum raided?"),
+    ([TRUST], "Thanks, and what does it own?", "What does the Harbour Trust own?"),
+    ([TRUST], "Thank you. What does it own?", "What does the Harbour Trust own?"),
+    ([TRUST], "Please tell me more about it.", "Tell me more about the Harbour Trust?"),
     # the same question about something else
     ([TRUST], "What about the Dock Board?", "Who leads the Dock Board?"),
     ([TRUST], "And the Dock Board?", "Who leads the Dock Board?"),
@@ -93,6 +156,61 @@ FOLLOW_UPS = [
         "Who was the Dray Line's pilot?",
     ),
     ([Turn("How many voted for the lagoon?", "9,409")], "And against?", "How many voted against the lagoon?"),
+    # the one it belongs to gives way without what it owns
+    (
+        [Turn("Who is Kellin Moor's manager?", "Hal Moss")],
+        "And Saltby?",
+        "Who is Saltby's manager?",
+    ),
+    (
+        [Turn("What is the name of the Rovers’ mascot?", "Otto")],
+        "and the Dock Board's?",
+        "What is the name of the Dock Board's mascot?",
+    ),
+    (
+        [Turn("Who closed the Gull's Rest fund?", "Joan Pell")],
+        "And the Harbour Trust?",
+        "Who closed the Harbour Trust?",
+    ),
+    # and the verb stays the question's
+    (
+        [Turn("How many jobs did the Dock Board cut?", "250")],
+        "And Dray Line?",
+        "How many jobs did Dray Line cut?",
+    ),
+    (
+        [Turn("When did the Bank of Saltby raise the fee?", "1998")],
+        "And the Harbour Trust?",
+        "When did the Harbour Trust raise the fee?",
+    ),
+    (
+        [Turn("Where is the Petrel 380 built?", "Saltby")],
+        "How many seats does it have?",
+        "How many seats does the Petrel 380 have?",
+    ),
+    (
+        [Turn("Why did the Dock Board sack Joan Pell?", "a leak")],
+        "Who leads it?",
+        "Who leads the Dock Board?",
+    ),
+    (
+        [Turn("Why did the strike at the Quayside brewery collapse?", "the cold")],
+        "How long was it?",
+        "How long was the strike at the Quayside brewery?",
+    ),
+    (
+        [Turn("What did the Dray Line captain Hal Moss break in 2011?", "an arm")],
+        "And Ada Brandt?",
+        "What did Ada Brandt break in 2011?",
+    ),
+    (
+        [Turn("Who announced the Dock Board pay cut?", "")],
+        "How big was it?",
+        "How big was the Dock Board pay cut?",
+    ),
+    # a capital is one in every alphabet of Europe
+    ([Turn("How many goals did Özgün score?", "3")], "And Élodie?", "How many goals did Élodie score?"),
+    ([Turn("Which Łany boss denied fraud?", "Åsa Ørsted")], "How old is she?", "How old is Åsa Ørsted?"),
     ([TRUST], "And the wall, how long is it?", "Marta Ilves leads the Harbour Trust: how long is the wall?"),
     # nothing that points back, but no name either
     ([FERRY], "What was the fine?", "Silver Petrel struck the Elswick pier in 2016: what was the fine?"),
@@ -100,6 +218,11 @@ FOLLOW_UPS = [
         [BUYER],
         "When did the firm fail?",
         "Hal Moss, former boss of Dray Line, denied fraud: when did the firm fail?",
+    ),
+    (
+        [Turn("What did the minister say about the strike?", "it was unacceptable")],
+        "Who is he?",
+        "What did the minister say about the strike: who is he?",
     ),
     (
         [FERRY],
@@ -119,6 +242,11 @@ STAND_ALONE = [
     "How much did it cost to build the Lisbon bridge?",
     "How long does it take to boil an egg?",
     "What is it like to live on the moon?",
+    "Was it a mistake to close the Saltby quarry?",
+    "Is it going to rain this whole weekend?",
+    "When is it too late to file a claim?",
+    "Is it worth learning Latin?",
+    "Who is it that owns the Saltby quarry?",
     "What did Joan Pell say about her father?",
     "Why did Ryan say he resigned?",
     "How much did Chile pay for that bridge?",
@@ -126,18 +254,31 @@ STAND_ALONE = [
     "Who told reporters there was no danger to the harbour?",
     "Which of Bell's medals did he sell?",
     "Which of the IT firms is the largest?",
+    "Who owns Łany?",
     "saltby quarry owner",
     "Thanks",
+    "Thanks for that",
+    "Thank you. Who owns the Saltby quarry?",
+    "No.",
 ]
 UNCERTAIN = [
     "What was the fine?",
     "Who runs the port?",
     "how do you make beer",
+    "What's the recipe for beer?",
     "Did the bank raise its rates?",
     "Did the captain say he was sorry?",
     "Which team sold its ground?",
     "Who lost his job?",
     "Which other countries use coal?",
+    "Does it matter who wins?",
+    "What happens when banks raise their rates?",
+    "How many people say they were paid?",
+    "How many were sold last year?",
+    "How did scientists explain their findings?",
+    "Why are cheap airlines raising their fares?",
+    "Why do people think they are being watched?",
+    "Should everyone bring their own lunch?",
 ]
 
 
@@ -165,6 +306,11 @@ def test_a_question_without_a_name_needs_the_turns_only_if_their_articles_speak_
     assert stand_alone(typed, [FERRY], on_topic=on_topic) == typed
     assert heard == [typed]
     assert "Silver Petrel" in stand_alone(typed, [FERRY], on_topic=lambda _: True)
+
+
+def test_words_without_a_verb_are_a_follow_up_if_they_are_few() -> None:
+    assert needs("Any arrests?") is Needs.TURNS
+    assert needs("Any good recipes for beer bread?") is Needs.PERHAPS
 
 
 def test_the_articles_are_not_asked_where_the_words_tell() -> None:
