@@ -37,7 +37,7 @@ from qa.types import Answer, Citation
 from qa.web.about import about_router
 from qa.web.added import added_folder
 from qa.web.additions import Additions, additions_router
-from qa.web.context import context_of
+from qa.web.context import context_of, turn_id
 from qa.web.library import Library
 from qa.web.routes import api_router, json_tools, named_endpoints
 from qa.web.server import NOT_ENCRYPTED, Service, announcement, make_app, serve
@@ -55,7 +55,7 @@ def reply(library: Library, batcher: Batcher, text: str, sent: Any) -> Iterator[
 
     :param sent: what the browser sends along (``qa.web.context``)
     """
-    name = sent.get("id") if isinstance(sent, dict) else None
+    name = turn_id(sent)
     try:
         context = context_of(sent)
         if not text.strip():

@@ -93,6 +93,8 @@ def make_app(
     """
     from gradio.routes import mount_gradio_app
 
+    from qa.web.bounds import take_no_files
+
     if service.mcp and importlib.util.find_spec("mcp") is None:
         raise CitewireError("the MCP server is not installed; add it with: pip install 'citewire[mcp]'")
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)  # `qa.web.routes` describes its own
@@ -104,6 +106,7 @@ def make_app(
         app.include_router(router)
     # Figures that nobody sees, made anew after every event: 12 ms of CPU where 10,000 are kept.
     os.environ.update(GRADIO_ANALYTICS_MAX_EVENTS="1", GRADIO_ANALYTICS_CACHE_FREQUENCY=str(sys.maxsize))
+    take_no_files(blocks)
     blocks.queue(api_open=False, max_size=QUEUE, default_concurrency_limit=CONCURRENCY)
     # Whatever is left to its default here is read from the environment by Gradio.
     mount_gradio_app(
