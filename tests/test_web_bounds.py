@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ from chat_server import free_port
 
 import ui
 from qa.batch import Batcher
-from qa.web.bounds import Told
+from qa.web import bounds
+from qa.web.bounds import ANSWERS, UNREAD, Told
 from qa.web.library import Library
 from qa.web.server import Server, Service, make_app, serve
 
-SESSIONS = itertools.count()
+NUMBERS = itertools.count()
 REFUSED = "files are not taken here; send words"
 HELLO = ["", {"id": "a"}]  # an empty question, which needs no articles
 
@@ -65,7 +67,7 @@ def events(text: str) -> list[Any]:
 
 def join(http: httpx.Client, fn: int, data: list[Any]) -> dict[str, Any]:
     """Ask as a page does, and give the last message about the event."""
-    session = f"s{next(SESSIONS)}"
+    session = f"s{next(NUMBERS)}"
     body = {"data": data, "fn_index": fn, "session_hash": session}
     http.post("/gradio_api/queue/join", json=body).raise_for_status()
     told = events(http.get("/gradio_api/queue/data", params={"session_hash": session}).text)
@@ -153,3 +155,62 @@ def test_a_file_that_a_function_gives_back_is_not_copied(
         with pytest.raises(Told, match=REFUSED):
             asyncio.run(block.async_move_resource_to_block_cache("/etc/passwd"))
     assert list(cache.iterdir()) == []
+
+
+def left(http: httpx.Client, session: str, data: list[Any] = HELLO) -> httpx.Response:
+    """Ask, and collect nothing."""
+    body = {"data": data, "fn_index": 0, "session_hash": session}
+    return http.post("/gradio_api/queue/join", json=body)
+
+
+def test_who_collects_nothing_can_ask_no_more(http: httpx.Client, blocks: gr.Blocks) -> None:
+    for _ in range(ANSWERS):
+        assert left(http, "unread").status_code == 200
+    while blocks._queue.event_ids_to_events:
+        time.sleep(0.01)
+    refused = left(http, "unread")
+    assert (refused.status_code, refused.json()) == (503, {"detail": UNREAD})
+    assert join(http, 0, HELLO)["data"]  # others are answered
+    told = events(http.get("/gradio_api/queue/data", params={"session_hash": "unread"}).text)
+    assert sum(e["msg"] == "process_completed" for e in told) == ANSWERS
+    assert left(http, "unread").status_code == 200
+
+
+def test_sessions_have_a_bound_and_one_that_is_read_stays(
+    http: httpx.Client, blocks: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "SESSIONS", 20)
+    queue = blocks._queue
+    left(http, "read", ["Who?", {"id": "a"}])  # which waits for the articles
+    with http.stream("GET", "/gradio_api/queue/data", params={"session_hash": "read"}) as stream:
+        read = stream.iter_text()  # held, since it closes the stream when it goes
+        assert "estimation" in next(read)
+        for number in range(20):
+            assert left(http, f"left {number}").status_code == 200
+            http.post("/gradio_api/call/ask", json={"data": ["a", None, None, None, None]})
+        assert "read" in queue.pending_messages_per_session
+        assert len(queue.pending_messages_per_session) <= 20
+        assert queue.pending_event_ids_session.keys() <= queue.pending_messages_per_session.keys()
+    assert blocks.state_holder.capacity == bounds.STATES
+    assert join(http, 0, HELLO)["data"]
+
+
+def test_sessions_that_nobody_reads_are_dropped(
+    http: httpx.Client, blocks: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(http, "dropped")
+    monkeypatch.setattr(bounds, "FORGET", 0.0)
+    join(http, 0, HELLO)
+    assert "dropped" not in blocks._queue.pending_messages_per_session
+    assert "dropped" not in blocks._queue.pending_event_ids_session
+
+
+def test_what_comes_after_the_most_messages_is_dropped(
+    http: httpx.Client, blocks: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled question puts a message each time that it is cancelled."""
+    monkeypatch.setattr(bounds, "MESSAGES", 10)
+    event = left(http, "cancelled").json()["event_id"]
+    for _ in range(20):
+        http.post("/gradio_api/cancel", json={"session_hash": "cancelled", "fn_index": 0, "event_id": event})
+    assert blocks._queue.pending_messages_per_session["cancelled"].qsize() == 10

@@ -368,6 +368,14 @@ def test_clients_predict_and_submit_and_curl_calls(running: Server, gate: thread
         assert 'event: complete\ndata: ["c"]' in http.get(f"/gradio_api/call/wait/{event}").text
 
 
+def test_one_client_may_ask_much_at_once(running: Server, gate: threading.Event) -> None:
+    client = Client(base(running), verbose=False)
+    jobs = [client.submit(str(number), api_name="/wait") for number in range(QUEUE - 4)]
+    gate.set()
+    assert [job.result(timeout=30) for job in jobs] == [str(number) for number in range(QUEUE - 4)]
+    client.close()
+
+
 def test_a_full_queue_answers_503_at_once(running: Server, gate: threading.Event) -> None:
     with httpx.Client(base_url=base(running), timeout=5) as http:
         statuses = [

@@ -93,7 +93,7 @@ def make_app(
     """
     from gradio.routes import mount_gradio_app
 
-    from qa.web.bounds import take_no_files
+    from qa.web.bounds import keep_little, take_no_files
 
     if service.mcp and importlib.util.find_spec("mcp") is None:
         raise CitewireError("the MCP server is not installed; add it with: pip install 'citewire[mcp]'")
@@ -108,6 +108,7 @@ def make_app(
     os.environ.update(GRADIO_ANALYTICS_MAX_EVENTS="1", GRADIO_ANALYTICS_CACHE_FREQUENCY=str(sys.maxsize))
     take_no_files(blocks)
     blocks.queue(api_open=False, max_size=QUEUE, default_concurrency_limit=CONCURRENCY)
+    keep_little(blocks)
     # Whatever is left to its default here is read from the environment by Gradio.
     mount_gradio_app(
         app, blocks, "/", server_name=service.host, server_port=service.port or PORT, root_path="",
