@@ -266,6 +266,10 @@ def test_a_length_that_lies_is_no_way_round() -> None:
     assert sent[0]["status"] == 413
 
 
+def test_a_length_of_thousands_of_digits_is_too_large() -> None:
+    assert ask("POST", "/api/ask", content=b"", headers={"content-length": "9" * 5000}).status_code == 413
+
+
 def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
 

@@ -218,7 +218,8 @@ class _Body:
         self._whole = False
 
     def too_large(self, length: str | None) -> bool:
-        return length is not None and (not length.isdecimal() or int(length) > self._left)
+        # No more digits than are ever meant: int() refuses thousands of them with an error.
+        return length is not None and (not length.isdecimal() or int(length[:20]) > self._left)
 
     async def receive(self) -> Message:
         if self._reply.refused:
