@@ -433,6 +433,46 @@ def test_half_a_request_is_not_waited_for(gate: threading.Event, monkeypatch: py
         started.stop()
 
 
+def test_a_client_that_reads_nothing_is_let_go(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK", 1)
+    service = Service(port=free_port())
+    started = serve(make_app(slow_page(gate), service), service)
+    open_now = started._uvicorn.server_state.connections
+    try:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", started.port))
+            connection.settimeout(0.5)
+            with contextlib.suppress(OSError):  # taken no more, or ended
+                for _ in range(3000):
+                    connection.sendall(b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert open_now
+            until = time.monotonic() + 8
+            while open_now and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not open_now
+    finally:
+        started.stop()
+
+
+def test_a_proxy_on_this_machine_says_that_it_speaks_tls(gate: threading.Event, tmp_path: Path) -> None:
+    set_password(tmp_path / "users", NAME, PASSWORD)
+    service = Service(host="::", port=free_port(), users=tmp_path / "users")
+    started = serve(make_app(slow_page(gate), service), service)
+    try:
+        for address in ("127.0.0.1", "[::1]"):  # the first is ::ffff:127.0.0.1 to a socket of IPv6
+            reply = httpx.post(
+                f"http://{address}:{started.port}/login",
+                data={"username": NAME, "password": PASSWORD},
+                headers={"x-forwarded-proto": "https"},
+            )
+            assert "; Secure" in reply.headers["set-cookie"], address
+    finally:
+        started.stop()
+
+
 def test_the_pages_files_are_sent_once(gate: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     for name in ("page.js", "page.css", "page.py", "page.html"):
         (tmp_path / name).write_text("/* ours */")
