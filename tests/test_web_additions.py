@@ -17,6 +17,7 @@ from httpx import Response
 from test_index_formats import make_pdf
 
 from index.embed import Encoder, SentenceTransformerEncoder
+from index.errors import IndexBusy
 from qa.api import QA
 from qa.read import Reader, TransformersReader
 from qa.web.added import added_folder, file_name
@@ -89,6 +90,20 @@ def kept(additions: Additions) -> list[str]:
 def ids(qa: QA) -> set[str]:
     with qa.store.snapshot() as snapshot:
         return set(snapshot.ids())
+
+
+def test_where_the_index_is_stays_with_the_machine(
+    page: TestClient, qa: QA, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f"process 1 is writing to {qa.store.path}; try again when it is done"
+
+    def busy(*_: Any, **__: Any) -> Any:
+        raise IndexBusy(said)
+
+    monkeypatch.setattr(qa, "add", busy)
+    end = last(drop(page, "a.md", FERRY))
+    assert end == {"error": "another process is writing to the articles; try again in a moment"}
+    assert said in caplog.text
 
 
 def test_a_dropped_file_is_indexed_with_progress_and_can_be_asked(

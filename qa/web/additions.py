@@ -27,7 +27,7 @@ from index.durable import put_in_place
 from index.errors import CitewireError
 from index.load import is_address
 from qa.web.added import file_name
-from qa.web.body import Refused, error_response, pieces, whole
+from qa.web.body import Refused, error_response, pieces, told, whole
 from qa.web.library import Library
 
 MAX_BYTES = 32_000_000  # of a dropped file: more than index.load takes of all but tables
@@ -165,7 +165,7 @@ class Additions:
             finally:
                 self._turn.release()
         except CitewireError as error:
-            put({"error": str(error)})
+            put({"error": told(error)})
         except OSError as error:
             put({"error": f"it cannot be saved: {error.strerror or error}"})
         except Exception:
