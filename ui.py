@@ -37,7 +37,8 @@ from qa.types import Answer, Citation
 from qa.web.about import about_router
 from qa.web.added import added_folder
 from qa.web.additions import Additions, additions_router
-from qa.web.context import context_of
+from qa.web.body import told
+from qa.web.context import context_of, turn_id
 from qa.web.library import Library
 from qa.web.routes import api_router, json_tools, named_endpoints
 from qa.web.server import NOT_ENCRYPTED, Service, announcement, make_app, serve
@@ -55,7 +56,7 @@ def reply(library: Library, batcher: Batcher, text: str, sent: Any) -> Iterator[
 
     :param sent: what the browser sends along (``qa.web.context``)
     """
-    name = sent.get("id") if isinstance(sent, dict) else None
+    name = turn_id(sent)
     try:
         context = context_of(sent)
         if not text.strip():
@@ -70,7 +71,7 @@ def reply(library: Library, batcher: Batcher, text: str, sent: Any) -> Iterator[
             yield {"id": name, "stage": reading(hits)}
         yield {"id": name, **shown(answering.result())}
     except CitewireError as error:
-        yield {"id": name, "notice": notice_html(str(error))}
+        yield {"id": name, "notice": notice_html(told(error))}
     except Exception:
         log.exception("a question could not be answered")
         yield {"id": name, "notice": notice_html(BROKEN)}
@@ -198,7 +199,7 @@ def main(
         library.ready.wait()
         if library.error:
             time.sleep(4 * TICK)  # for an open page to show it
-            raise CitewireError(library.error)
+            raise CitewireError(library.why)
         threading.Event().wait()
     except KeyboardInterrupt:
         print("stopped")

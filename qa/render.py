@@ -164,10 +164,11 @@ def _source_html(own: Sequence[Citation], number: int, *, preview: bool) -> str:
 
 def _open_html(citation: Citation, inside: str) -> str:
     """Render a button that opens the article in the reading pane, at the quote."""
+    quote = _attribute(citation.quote.translate(REORDERING))
     return (
         f'<button type="button" class="open" data-article="{_attribute(citation.article_id)}"'
         f' data-start="{citation.start}" data-end="{citation.end}"'
-        f' data-quote="{_attribute(citation.quote.translate(REORDERING))}" data-link="{escape(citation.link)}">'
+        f' data-quote="{quote}" data-link="{escape(citation.link)}">'
         f"{inside}</button>"
     )
 

@@ -14,9 +14,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
+from starlette.requests import Request
 from test_index_formats import make_pdf
 
 from index.embed import Encoder, SentenceTransformerEncoder
+from index.errors import IndexBusy
 from qa.api import QA
 from qa.read import Reader, TransformersReader
 from qa.web.added import added_folder, file_name
@@ -89,6 +91,40 @@ def kept(additions: Additions) -> list[str]:
 def ids(qa: QA) -> set[str]:
     with qa.store.snapshot() as snapshot:
         return set(snapshot.ids())
+
+
+def test_each_user_has_files_of_their_own(qa: QA, additions: Additions) -> None:
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def login(request: Request, call_next: Callable[[Request], Any]) -> Any:
+        request.state.user = request.headers["user"]
+        return await call_next(request)
+
+    app.include_router(additions_router(additions))
+    client = TestClient(app)
+    for user in ("ana", "bo", "..", "bo"):
+        headers = {"X-File-Name": "notes.md", "user": user}
+        said = last(client.post("/page/articles", headers=headers, content=f"# {user}\n\n{FERRY} {user}"))
+        assert "error" not in said
+    places = {additions.folder / f"of-{user}" / "notes.md" for user in ("ana", "bo", "..")}
+    assert set(additions.folder.rglob("*.md")) == places
+    assert {str(place) for place in places} <= ids(qa)
+    assert (additions.folder / "of-ana" / "notes.md").read_text().endswith("ana")
+
+
+def test_where_the_index_is_stays_with_the_machine(
+    page: TestClient, qa: QA, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f"process 1 is writing to {qa.store.path}; try again when it is done"
+
+    def busy(*_: Any, **__: Any) -> Any:
+        raise IndexBusy(said)
+
+    monkeypatch.setattr(qa, "add", busy)
+    end = last(drop(page, "a.md", FERRY))
+    assert end == {"error": "another process is writing to the articles; try again in a moment"}
+    assert said in caplog.text
 
 
 def test_a_dropped_file_is_indexed_with_progress_and_can_be_asked(

@@ -5,7 +5,7 @@ import pytest
 from index.errors import QuestionError
 from index.types import Filters
 from qa.conversation import Turn
-from qa.web.context import TURNS, context_of
+from qa.web.context import TURNS, context_of, turn_id
 
 SENT = {
     "id": "a1",
@@ -48,3 +48,17 @@ def test_a_filter_that_ends_before_it_begins_is_refused() -> None:
     context = context_of({**SENT, "until": "2025-01-01"})
     with pytest.raises(QuestionError, match="before the first"):
         _ = context.filters
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (SENT, "a1"),
+        ({"id": "a1", "more": 1}, "a1"),
+        *(({"id": given}, None) for given in ("", "<script>", "a" * 65, "a\n", 1, None, {"path": "/etc/passwd"})),
+        ("text", None),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_a_turns_name_is_one_that_the_page_makes(sent: object, name: str | None) -> None:
+    assert turn_id(sent) == name

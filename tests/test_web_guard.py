@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from qa.web import guard
+from qa.web import additions, guard, votes
 from qa.web.guard import BODY, Gate, Guard
+from qa.web.replies import CHARS, TURNS, AskedInTurn
 
 PAGE = (
     '<base href="./" /><meta property="og:title" content="Gradio" /><link rel="manifest" href="/m" />'
@@ -242,7 +243,17 @@ def test_articles_may_be_larger() -> None:
     )
 
 
-def drive(receive: Callable[[], Awaitable[Message]]) -> list[Message]:
+def test_what_the_routes_take_gets_as_far() -> None:
+    words = "\U0001f6f6" * CHARS  # four bytes each
+    asked = {"question": words, "turns": [[words, words]] * TURNS, "source": [words] * 100}
+    body = AskedInTurn.model_validate(asked).model_dump_json().encode()
+    assert ask("POST", "/api/ask", content=body).json() == len(body)
+    assert ask("POST", "/page/vote", content=chunks(votes.BODY)).json() == votes.BODY
+    assert guard.BODIES_SECONDS["/page/articles"] > additions.RECEIVE
+    assert guard.BODIES["/page/articles"] > additions.MAX_BYTES
+
+
+def drive(receive: Callable[[], Awaitable[Message]], path: str = "/api/ask") -> list[Message]:
     """Send one POST straight to the guard, as a server would."""
     sent: list[Message] = []
 
@@ -250,7 +261,7 @@ def drive(receive: Callable[[], Awaitable[Message]]) -> list[Message]:
         sent.append(message)
 
     scope = {
-        "type": "http", "method": "POST", "path": "/api/ask", "query_string": b"",
+        "type": "http", "method": "POST", "path": path, "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"content-length", b"10")],
     }  # fmt: skip
     asyncio.run(Guard(app, Gate.of(["localhost"]))(scope, receive, send))
@@ -266,6 +277,10 @@ def test_a_length_that_lies_is_no_way_round() -> None:
     assert sent[0]["status"] == 413
 
 
+def test_a_length_of_thousands_of_digits_is_too_large() -> None:
+    assert ask("POST", "/api/ask", content=b"", headers={"content-length": "9" * 5000}).status_code == 413
+
+
 def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
 
@@ -274,6 +289,18 @@ def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     assert drive(receive)[0]["status"] == 408
+
+
+def test_articles_have_their_own_time_to_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.05)
+    parts = iter([True] * 9 + [False])
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": next(parts)}
+
+    sent = drive(receive, "/page/articles")
+    assert (sent[0]["status"], sent[1]["body"]) == (200, b"10")
 
 
 def test_the_page_gets_a_fresh_nonce_on_its_own_scripts_and_loses_the_advertisement() -> None:

@@ -238,6 +238,18 @@ def test_programs_may_send_name_and_password_along(place: Path, monkeypatch: pyt
     run(go())
 
 
+def test_what_no_login_sends_is_refused(place: Path) -> None:
+    async def go() -> None:
+        async with http(door(place)) as client:
+            fields = {**RIGHT, **{f"more{n}": "x" for n in range(7)}}
+            assert (await client.post("/login", data=fields)).status_code == 400
+            for given in (b"Basic \xe9", b"Basic !", b"Basic a", b"Basic 6Q=="):
+                reply = await client.get("/api/ask", headers=[(b"authorization", given)])
+                assert reply.status_code == 401
+
+    run(go())
+
+
 def test_of_100_wrong_logins_five_are_looked_at(place: Path) -> None:
     async def go() -> None:
         async with http(door(place)) as client:

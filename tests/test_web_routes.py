@@ -18,11 +18,12 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 import qa.cli
-from index.errors import Busy, CitewireError, IndexDamaged, QuestionError
+import ui
+from index.errors import Busy, CitewireError, IndexBusy, IndexDamaged, ModelError, QuestionError
 from qa.api import QA
 from qa.batch import Batcher
 from qa.types import Answer, Citation, Query
-from qa.web.body import Refused
+from qa.web.body import Refused, line_of
 from qa.web.doors import REQUESTS, Doors, refusal
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, AskedInTurn
@@ -455,19 +456,45 @@ def test_a_fault_of_the_programs_own_is_logged_and_told_without_its_text(
     assert sum("secret" in (record.exc_text or "") + str(record.exc_info) for record in caplog.records) == 2
 
 
+PLACE = "/home/ana/news.citewire"
+
+
 @pytest.mark.parametrize(
-    ("error", "status", "retry"),
+    ("error", "status", "retry", "line"),
     [
-        (QuestionError("the question is empty"), 422, 0),
-        (Busy("full"), 503, 5),
-        (IndexDamaged("not a\n healthy database"), 500, 0),
-        (CitewireError("the chat is stopping"), 503, 5),
+        (QuestionError("the question\n is empty"), 422, 0, "the question is empty"),
+        (Busy("full"), 503, 5, "full"),
+        (IndexDamaged(f"{PLACE} is no healthy database"), 500, 0, "the articles cannot be read or written; the terminal says why"),
+        (IndexBusy(f"process 1 is writing to {PLACE}"), 500, 0, "another process is writing to the articles; try again in a moment"),
+        (ModelError(f"cannot read {PLACE}"), 500, 0, "a model cannot be used; the terminal says why"),
+        (CitewireError("the chat is stopping"), 503, 5, "the chat is stopping"),
     ],
-)
-def test_each_error_has_its_status(error: CitewireError, status: int, retry: int) -> None:
+)  # fmt: skip
+def test_each_error_has_its_status_and_line(
+    caplog: pytest.LogCaptureFixture, error: CitewireError, status: int, retry: int, line: str
+) -> None:
     refused = refusal(error)
-    assert (refused.status, refused.retry) == (status, retry)
-    assert str(refused) == " ".join(str(error).split())
+    assert (refused.status, refused.retry, str(refused)) == (status, retry, line)
+    assert (str(error) in caplog.text) == (PLACE in str(error))
+
+
+def test_the_page_is_told_no_path(caplog: pytest.LogCaptureFixture) -> None:
+    damaged = IndexDamaged(f"{PLACE} is no healthy database")
+
+    def fail(*_: Any) -> Any:
+        raise damaged
+
+    library = Library(fail)
+    library.start()
+    assert library.settled.wait(10)
+    assert (library.error, library.why) == (line_of(damaged), str(damaged))
+    with pytest.raises(CitewireError, match=line_of(damaged)):
+        library.opened()
+    library.opened = fail  # type: ignore[method-assign]
+    (reply,) = ui.reply(library, None, "Who?", {"id": "a"})  # type: ignore[arg-type]
+    assert "the terminal says why" in reply["notice"]
+    assert PLACE not in reply["notice"]
+    assert PLACE in caplog.text
 
 
 def test_the_described_answer_has_all_that_an_answer_has() -> None:

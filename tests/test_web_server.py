@@ -368,6 +368,14 @@ def test_clients_predict_and_submit_and_curl_calls(running: Server, gate: thread
         assert 'event: complete\ndata: ["c"]' in http.get(f"/gradio_api/call/wait/{event}").text
 
 
+def test_one_client_may_ask_much_at_once(running: Server, gate: threading.Event) -> None:
+    client = Client(base(running), verbose=False)
+    jobs = [client.submit(str(number), api_name="/wait") for number in range(QUEUE - 4)]
+    gate.set()
+    assert [job.result(timeout=30) for job in jobs] == [str(number) for number in range(QUEUE - 4)]
+    client.close()
+
+
 def test_a_full_queue_answers_503_at_once(running: Server, gate: threading.Event) -> None:
     with httpx.Client(base_url=base(running), timeout=5) as http:
         statuses = [
@@ -421,6 +429,46 @@ def test_half_a_request_is_not_waited_for(gate: threading.Event, monkeypatch: py
             assert http.get("/config").status_code == 200
             time.sleep(0.7)
             assert http.get("/config").status_code == 200
+    finally:
+        started.stop()
+
+
+def test_a_client_that_reads_nothing_is_let_go(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STUCK", 1)
+    service = Service(port=free_port())
+    started = serve(make_app(slow_page(gate), service), service)
+    open_now = started._uvicorn.server_state.connections
+    try:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", started.port))
+            connection.settimeout(0.5)
+            with contextlib.suppress(OSError):  # taken no more, or ended
+                for _ in range(3000):
+                    connection.sendall(b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert open_now
+            until = time.monotonic() + 8
+            while open_now and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not open_now
+    finally:
+        started.stop()
+
+
+def test_a_proxy_on_this_machine_says_that_it_speaks_tls(gate: threading.Event, tmp_path: Path) -> None:
+    set_password(tmp_path / "users", NAME, PASSWORD)
+    service = Service(host="::", port=free_port(), users=tmp_path / "users")
+    started = serve(make_app(slow_page(gate), service), service)
+    try:
+        for address in ("127.0.0.1", "[::1]"):  # the first is ::ffff:127.0.0.1 to a socket of IPv6
+            reply = httpx.post(
+                f"http://{address}:{started.port}/login",
+                data={"username": NAME, "password": PASSWORD},
+                headers={"x-forwarded-proto": "https"},
+            )
+            assert "; Secure" in reply.headers["set-cookie"], address
     finally:
         started.stop()
 

@@ -1,7 +1,7 @@
 """Articles that people add on the page: dropped files and pasted addresses.
 
-Holds: a file lands whole in one folder under a safe name, and is taken away again if nothing in it could be
-indexed; one addition at a time; none takes articles out.
+Holds: a file lands whole in one folder, or its user's in that, under a safe name, and is taken away again if
+nothing in it could be indexed; one addition at a time; none takes articles out.
 Does not read articles: ``QA.add`` indexes what lies in the folder.
 """
 
@@ -27,7 +27,7 @@ from index.durable import put_in_place
 from index.errors import CitewireError
 from index.load import is_address
 from qa.web.added import file_name
-from qa.web.body import Refused, error_response, pieces, whole
+from qa.web.body import Refused, error_response, pieces, told, whole
 from qa.web.library import Library
 
 MAX_BYTES = 32_000_000  # of a dropped file: more than index.load takes of all but tables
@@ -83,24 +83,33 @@ class Additions:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return self.folder / f".incoming-{secrets.token_hex(8)}"
 
+    def place(self, name: str, user: str | None) -> Path:
+        """Give the path for a file; each user who is named has a folder, and so replaces nobody else's file.
+
+        :param user: as ``qa.web.users`` takes names: without a slash, but it may be ".."
+        """
+        folder = self.folder / f"of-{user}" if user else self.folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / name
+
     def start(self, add: Callable[[Say], None]) -> Iterator[str]:
         """Do an addition in a thread, which goes on if the browser leaves, and give JSON lines of it."""
         lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         threading.Thread(target=self._run, args=(add, lines.put), daemon=True).start()
         return (json.dumps(line, ensure_ascii=False) + "\n" for line in iter(lines.get, None))
 
-    def add_file(self, received: Path, name: str, say: Say) -> None:
-        """Give a received file its name, index it, and say what came of it.
+    def add_file(self, received: Path, place: Path, say: Say) -> None:
+        """Put a received file in its place, index it, and say what came of it.
 
         :raises CitewireError: nothing in it could be indexed
         """
-        place, former = self.folder / name, received.with_suffix(".former")
+        former = received.with_suffix(".former")
         try:
             with suppress(FileNotFoundError):
                 former.hardlink_to(place)
             put_in_place(received, place)
             try:
-                result = self._add(str(place), name, say)
+                result = self._add(str(place), place.name, say)
             except BaseException:
                 self._restore(place, former)
                 raise
@@ -165,7 +174,7 @@ class Additions:
             finally:
                 self._turn.release()
         except CitewireError as error:
-            put({"error": str(error)})
+            put({"error": told(error)})
         except OSError as error:
             put({"error": f"it cannot be saved: {error.strerror or error}"})
         except Exception:
@@ -239,7 +248,7 @@ async def _received(request: Request, additions: Additions) -> Callable[[Say], N
         if not is_address(url):
             raise Refused(422, "expected an address that begins with http:// or https://")
         return lambda say: additions.add_address(url, say)
-    name = file_name(header)
+    place = additions.place(file_name(header), getattr(request.state, "user", None))
     path = additions.new_path()
     try:
         with anyio.fail_after(RECEIVE):
@@ -249,4 +258,4 @@ async def _received(request: Request, additions: Additions) -> Callable[[Say], N
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return lambda say: additions.add_file(path, name, say)
+    return lambda say: additions.add_file(path, place, say)

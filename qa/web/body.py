@@ -1,15 +1,19 @@
-"""Read a request's body as it comes, and no further than a limit.
+"""Read a request's body as it comes, and no further than a limit; say in a line what was wrong.
 
-Holds: what is over the limit is never kept in memory or on disk. Knows no article and no answer.
+Holds: what is over the limit is never kept in memory or on disk; what is said of the index or a model names
+no path of this machine. Knows no article and no answer.
 """
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from index.errors import CitewireError
+from index.errors import CitewireError, IndexBusy, ModelError, StoreError
+
+log = logging.getLogger("citewire.chat")
 
 
 class Refused(CitewireError):
@@ -54,7 +58,26 @@ def first_error(errors: Sequence[Any]) -> str:
     return f"{where}: {what}" if where else what
 
 
+def line_of(error: CitewireError) -> str:
+    """Say what people are told: the error's own line, but nothing of where the index and the models are."""
+    if isinstance(error, IndexBusy):
+        return "another process is writing to the articles; try again in a moment"
+    if isinstance(error, StoreError):
+        return "the articles cannot be read or written; the terminal says why"
+    if isinstance(error, ModelError):
+        return "a model cannot be used; the terminal says why"
+    return str(error)
+
+
+def told(error: CitewireError) -> str:
+    """Give the line for people, and log the error's own where they are not shown it."""
+    line = line_of(error)
+    if line != str(error):
+        log.error("%s", error)
+    return line
+
+
 def error_response(error: CitewireError) -> JSONResponse:
     """Say in one line what went wrong; 503 for what may be well in a moment."""
     status = error.status if isinstance(error, Refused) else 503
-    return JSONResponse({"error": str(error)}, status)
+    return JSONResponse({"error": told(error)}, status)

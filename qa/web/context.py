@@ -4,6 +4,7 @@ Holds: what comes from a browser is checked here, once, before anything uses it;
 conversation of its own.
 """
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -52,6 +53,12 @@ class Context(BaseModel):
             return Filters(tuple(self.sources), self.since, self.until)
         except ValueError as error:
             raise QuestionError("the last day of the filter is before the first; change one") from error
+
+
+def turn_id(sent: Any) -> str | None:
+    """Give the browser's name for a turn, whatever else it sent; None if it is none that the page makes."""
+    name = sent.get("id") if isinstance(sent, dict) else None
+    return name if isinstance(name, str) and re.fullmatch(TURN_ID, name) else None
 
 
 def context_of(sent: Any) -> Context:

@@ -17,7 +17,7 @@ from index.errors import CitewireError, ModelError, QuestionError, StoreError
 from qa.api import BATCH, QA
 from qa.batch import WAITING
 from qa.types import Answer, Query, is_web_address
-from qa.web.body import Refused, first_error
+from qa.web.body import Refused, first_error, told
 from qa.web.library import Library
 from qa.web.replies import (
     AnswerReply,
@@ -132,7 +132,7 @@ def refusal(error: Exception) -> Refused:
     if isinstance(error, QuestionError):
         return Refused(422, str(error))
     if isinstance(error, StoreError | ModelError):
-        return Refused(500, str(error))
+        return Refused(500, told(error))
     if isinstance(error, CitewireError):  # too many at once, not open, or stopping
         return Refused(503, str(error), RETRY)
     log.error("a request failed", exc_info=error)

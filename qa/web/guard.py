@@ -21,9 +21,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 log = logging.getLogger("citewire.web")
 
 BODY = 64 * 1024  # bytes of a request; a question with the turns before it has under 20,000
-BODIES: Mapping[str, int] = {"/page/articles": 32 * 1024 * 1024}  # articles that a person adds
+BODIES: Mapping[str, int] = {
+    "/page/articles": 32 * 1024 * 1024,  # articles that a person adds
+    "/page/vote": 300_000,  # an answer with its places, as votes.BODY
+    "/api/ask": 1_000_000,  # 50 turns and 100 outlets of replies.CHARS each, in UTF-8: 800 KB
+}
 HEAD = 16 * 1024  # bytes of a request before its body: a question in the address, and cookies
-BODY_SECONDS = 60  # for a whole body to arrive: 32 MB at 4.5 Mbit/s
+BODY_SECONDS = 60.0  # for a whole body to arrive: 1 MB at 140 kbit/s
+BODIES_SECONDS: Mapping[str, float] = {
+    "/page/articles": 610.0
+}  # additions.RECEIVE ends it first, with its line
 
 _FILES = r"(?:/[\w-]+(?:\.[\w-]+)*)+"  # no name begins or ends with a dot, so none goes up
 PATHS = (
@@ -107,7 +114,7 @@ class Guard:
         headers, path = Headers(scope=scope), scope["path"]
         scope = {**scope, "headers": [(k, v) for k, v in scope["headers"] if not UNTRUSTED.fullmatch(k)]}
         reply = _Page(send) if path == "/" else _Reply(send, path)
-        body = _Body(receive, reply, BODIES.get(path, BODY))
+        body = _Body(receive, reply, BODIES.get(path, BODY), BODIES_SECONDS.get(path, BODY_SECONDS))
         refused = self.gate.refusal(scope["method"], path, headers)
         if (
             sum(map(len, (path, scope["query_string"], *(part for pair in headers.raw for part in pair))))
@@ -210,22 +217,24 @@ class _Page(_Reply):
 class _Body:
     """A request's body on its way in: counted as it comes, since its Content-Length may lie or be absent."""
 
-    def __init__(self, receive: Receive, reply: _Reply, limit: int) -> None:
+    def __init__(self, receive: Receive, reply: _Reply, limit: int, seconds: float) -> None:
         self._receive = receive
         self._reply = reply
         self._left = limit
+        self._seconds = seconds
         self._until: float | None = None
         self._whole = False
 
     def too_large(self, length: str | None) -> bool:
-        return length is not None and (not length.isdecimal() or int(length) > self._left)
+        # No more digits than are ever meant: int() refuses thousands of them with an error.
+        return length is not None and (not length.isdecimal() or int(length[:20]) > self._left)
 
     async def receive(self) -> Message:
         if self._reply.refused:
             return {"type": "http.disconnect"}
         if self._whole:  # what comes now is the end of the connection, whenever that is
             return await self._receive()
-        self._until = self._until or asyncio.get_running_loop().time() + BODY_SECONDS
+        self._until = self._until or asyncio.get_running_loop().time() + self._seconds
         try:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()

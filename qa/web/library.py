@@ -14,6 +14,7 @@ from index.build import Progress, Report
 from index.errors import CitewireError
 from index.snapshot import Stats
 from qa.api import QA
+from qa.web.body import line_of
 from qa.web.examples import Example, made_examples, sample_examples
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class Library:
         self.qa: QA | None = None  # once the articles are open
         self.stats: Stats | None = None
         self.examples: tuple[str, ...] = ()
-        self.error = ""
+        self.error = ""  # for people
+        self.why = ""  # for the terminal: the error's own line, which may name paths
         self.ready = threading.Event()  # the models are loaded too, or it failed
         self.settled = threading.Event()  # nothing on the page will change by itself any more
 
@@ -97,10 +99,10 @@ class Library:
             for question in islice(_answered(qa, made), EXAMPLES):
                 self.examples += (question,)
         except CitewireError as error:
-            self.error = str(error)
+            self.error, self.why = line_of(error), str(error)
         finally:
             if not self.error and self.qa is None:
-                self.error = "the articles could not be opened; the terminal says why"
+                self.error = self.why = "the articles could not be opened; the terminal says why"
             self.ready.set()
             self.settled.set()
 

@@ -7,7 +7,6 @@ while, whether or not the name is known; every table has a bound.
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import ipaddress
 import math
@@ -144,7 +143,10 @@ class Login:
     async def _login(self, request: Request) -> Response:
         if request.method != "POST":
             return _page()
-        fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+        try:
+            fields = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+        except ValueError:
+            return _refused(request, 400, "Send a name and a password")
         name, password = (fields.get(key, [""])[0] for key in ("username", "password"))
         hashed = await self._check(request, name.strip(), password)
         if isinstance(hashed, Response):
@@ -179,7 +181,7 @@ class Login:
             return known
         try:
             name, _, password = base64.b64decode(given[6:], validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not ASCII, not base64, not UTF-8
             return _stranger(request)
         hashed = await self._check(request, name, password)
         if isinstance(hashed, Response):

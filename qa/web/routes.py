@@ -22,6 +22,7 @@ from gradio.events import api
 import qa.types
 from qa.types import Answer
 from qa.web.body import Refused, first_error
+from qa.web.bounds import Told
 from qa.web.doors import Doors
 from qa.web.library import Library
 from qa.web.replies import AnswerReply, ArticleReply, Asked, AskedInTurn, Named, Problem, SearchReply, Sought
@@ -104,16 +105,6 @@ class _OneLine(APIRoute):
             return JSONResponse({"detail": str(refused)}, refused.status, headers)
 
         return handled
-
-
-class _Told(gr.Error):
-    """One line to a program that called a named endpoint; nothing in the terminal."""
-
-    def __init__(self, line: str) -> None:
-        super().__init__(line, print_exception=False)
-
-    def __str__(self) -> str:  # gr.Error puts it in quotes, which an MCP client would show
-        return str(self.message)
 
 
 def named_endpoints(library: Library, ask: Ask) -> None:
@@ -213,7 +204,7 @@ async def _reply(doors: Doors, make: Callable[[], AnswerReply | SearchReply | Ar
     try:
         return (await doors.give(make)).model_dump(mode="json", by_alias=True)
     except Refused as error:
-        raise _Told(str(error)) from error
+        raise Told(str(error)) from error
 
 
 def json_tools(blocks: gr.Blocks) -> None:

@@ -37,6 +37,8 @@ QUEUE = 64  # questions that wait, for two cores that answer a few in a second; 
 CONCURRENCY = 4  # Gradio's events of one kind that run side by side, where the page names no other number
 CONNECTIONS = 512  # open at once; each person who looks at the page holds one
 KEEP_ALIVE = 10  # seconds that a connection stays open with no request, or half of one
+STUCK = 30  # seconds that a client may leave what it was sent unread
+PROXIES = ["127.0.0.1", "::1", "::ffff:127.0.0.1"]  # this machine, as each kind of socket names it
 GRACE = 1  # seconds that replies have left when the server is told to stop
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 ANYWHERE = ("0.0.0.0", "::", "")
@@ -93,6 +95,8 @@ def make_app(
     """
     from gradio.routes import mount_gradio_app
 
+    from qa.web.bounds import keep_little, take_no_files
+
     if service.mcp and importlib.util.find_spec("mcp") is None:
         raise CitewireError("the MCP server is not installed; add it with: pip install 'citewire[mcp]'")
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)  # `qa.web.routes` describes its own
@@ -104,7 +108,9 @@ def make_app(
         app.include_router(router)
     # Figures that nobody sees, made anew after every event: 12 ms of CPU where 10,000 are kept.
     os.environ.update(GRADIO_ANALYTICS_MAX_EVENTS="1", GRADIO_ANALYTICS_CACHE_FREQUENCY=str(sys.maxsize))
+    take_no_files(blocks)
     blocks.queue(api_open=False, max_size=QUEUE, default_concurrency_limit=CONCURRENCY)
+    keep_little(blocks)
     # Whatever is left to its default here is read from the environment by Gradio.
     mount_gradio_app(
         app, blocks, "/", server_name=service.host, server_port=service.port or PORT, root_path="",
@@ -141,7 +147,9 @@ def _sender(path: Path) -> Any:
 
 
 class _Impatient(H11Protocol):
-    """uvicorn waits for ever for a request that has not come whole; this ends the connection."""
+    """uvicorn waits for ever for a whole request, and until its reply is read; this ends the connection."""
+
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -151,13 +159,30 @@ class _Impatient(H11Protocol):
         super().data_received(data)
         self._expect()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(STUCK, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._let_go()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._stuck:
+            self._stuck.cancel()
+
     def _expect(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.loop.call_later(KEEP_ALIVE, self._end, self.cycle)
 
     def _end(self, last: RequestResponseCycle | None) -> None:
         if self.cycle is last:
-            self.transport.close()
+            self.transport.close()  # which waits until what was written is read
+            self.loop.call_later(STUCK, self.transport.abort)
 
 
 class Server:
@@ -171,7 +196,7 @@ class Server:
             http=_Impatient, ws="none", h11_max_incomplete_event_size=HEAD,
             limit_concurrency=CONNECTIONS, timeout_keep_alive=KEEP_ALIVE, timeout_graceful_shutdown=GRACE,
             # A proxy that ends TLS says who asks, and how; it is believed on this machine only.
-            proxy_headers=service.users is not None, forwarded_allow_ips="127.0.0.1",
+            proxy_headers=service.users is not None, forwarded_allow_ips=PROXIES,
         )  # fmt: skip
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._uvicorn = uvicorn.Server(config)
