@@ -14,16 +14,13 @@ import gradio as gr
 
 FILES = "files are not taken here; send words"
 UNREAD = "too many answers wait to be collected; collect them, then ask again"
-STATES = (
-    64  # sessions whose last question and answer Gradio keeps for its own use; one costs 2 ms to make anew
-)
+# Sessions whose last question and answer Gradio keeps for its own use; one costs 2 ms to make anew.
+STATES = 64
 SESSIONS = 256  # whose messages are kept: more than can wait (64) and be answered at once, several times
-ANSWERS = (
-    64  # of a session, uncollected, and it can ask no more; one that is read has fewer: so many may wait
-)
-MESSAGES = (
-    4096  # of a session, more are dropped: twice what 64 questions are told when each that starts is told
-)
+# A session with so many answers uncollected can ask no more; one that is read has fewer: so many may wait.
+ANSWERS = 64
+# Of a session, more are dropped: twice what 64 questions are told when each that starts is told.
+MESSAGES = 4096
 FORGET = 300.0  # seconds after which a session that nobody reads is dropped
 
 

@@ -28,9 +28,8 @@ BODIES: Mapping[str, int] = {
 }
 HEAD = 16 * 1024  # bytes of a request before its body: a question in the address, and cookies
 BODY_SECONDS = 60.0  # for a whole body to arrive: 1 MB at 140 kbit/s
-BODIES_SECONDS: Mapping[str, float] = {
-    "/page/articles": 610.0
-}  # additions.RECEIVE ends it first, with its line
+# After additions.RECEIVE, which ends it first, with its line.
+BODIES_SECONDS: Mapping[str, float] = {"/page/articles": 610.0}
 
 _FILES = r"(?:/[\w-]+(?:\.[\w-]+)*)+"  # no name begins or ends with a dot, so none goes up
 PATHS = (
