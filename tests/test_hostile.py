@@ -239,7 +239,7 @@ TAGS = """article div section h2 h3 p span b em q cite mark blockquote ol ul li 
 path dialog form label input fieldset legend""".split()
 ATTRIBUTES = (
     r"^(class|id|dir|type|role|title|tabindex|hidden|open|href|target|rel|viewBox|d|for|autocomplete|maxlength"
-    r"|placeholder|value|method|min|max|aria-[a-z]+|data-(article|start|end|link|question|send|vote|copy))$"
+    r"|placeholder|value|method|min|max|aria-[a-z]+|data-(article|start|end|quote|link|question|send|vote|copy))$"
 )
 FOUND = """([where, tags, attributes]) => {
   const found = {made: [], links: [], reordered: []}, named = new RegExp(attributes);

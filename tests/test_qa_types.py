@@ -46,8 +46,8 @@ def test_an_answer_is_its_best_candidate() -> None:
 
 def test_alternatives_are_the_other_answers_that_are_likely_enough() -> None:
     assert ANSWER.alternatives == (NEXT,)
-    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.17))).alternatives != ()
-    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.16))).alternatives == ()
+    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.16))).alternatives != ()
+    assert replace(ANSWER, candidates=(BEST, replace(NEXT, confidence=0.15))).alternatives == ()
     doubted = replace(NEXT, evidence=replace(EVIDENCE, margin=0.9))  # the reader rather sees no answer
     assert replace(ANSWER, candidates=(BEST, doubted)).alternatives == ()
 
