@@ -139,8 +139,9 @@ def test_answers_that_differ_stand_side_by_side_with_dates(seen: Browsed) -> Non
     turn = seen.ask(FUEL)
     versions = turn.locator(".version")
     assert versions.count() >= 2
-    tops = {round((version.bounding_box() or {})["y"]) for version in versions.all()[:2]}
-    assert len(tops) == 1, "the first two are not beside each other"
+    # All at once, since the page may still be scrolling.
+    first, second, *_ = versions.evaluate_all("all => all.map(one => one.getBoundingClientRect().y)")
+    assert first == pytest.approx(second, abs=0.5), "the first two are not beside each other"
     assert all(re.search(r"\b20\d\d\b", text) for text in versions.locator(".meta").all_inner_texts())
 
 

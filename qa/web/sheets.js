@@ -28,10 +28,12 @@ export const dayText = text =>
 
 // --- filters ---
 
+let drawn = ''; // the outlets that are on the page
+
 export function drawOutlets(sources) {
   const now = JSON.stringify(sources);
-  if ($('#outlets').dataset.drawn === now) return; // drawn again, a box would lose the focus
-  $('#outlets').dataset.drawn = now;
+  if (drawn === now) return; // drawn again, a box would lose the focus
+  drawn = now;
   const chosen = new Set(filters().sources);
   $('#outlets').replaceChildren(...sources.map(([name, count]) => {
     const label = make('label'), box = make('input', '', {type: 'checkbox', value: name, checked: chosen.has(name)});
