@@ -130,7 +130,7 @@ def fit(evidence: Sequence[Evidence], right: Sequence[bool]) -> tuple[list[float
 def scale(calibration: Calibration, best: Sequence[Evidence], right: Sequence[bool]) -> Calibration:
     """Scale a model that was fitted to all candidates so that its probabilities are right for the best ones.
 
-    The best of several candidates is right less often than its evidence says: it may be best by luck.
+    A fit to all candidates, most of them wrong, need not be right for the best of each question.
     The order of candidates does not change.
 
     :param best: evidence for the best candidate of each question

@@ -108,10 +108,10 @@ def needs(text: str) -> Needs:
 
 def _needs_for(word: re.Match[str], text: str, own: Sequence[str]) -> Needs:
     """Tell what a question needs for a word of it that points back."""
-    # A name before it is what it means: "When did Stone say it?"; or, if it stands before the verb, a name
-    # after it: "How far from its place was buoy No. 7?".
     if is_subject_of_asked(text, word):
         return Needs.TURNS
+    # A name before it is what it means: "When did Stone say it?"; or, if it stands before the verb, a name
+    # after it: "How far from its place was buoy No. 7?".
     early = own and not VERB.search(text[: word.start()])
     if early or any(text.find(name) < word.start() for name in own):
         return Needs.PERHAPS if word[0].lower() == "there" else Needs.NOTHING

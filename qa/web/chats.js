@@ -49,7 +49,8 @@ export function lastChat() {
 export const allChats = () => read().chats.map(fromStore);
 
 export function setCurrent(id) {
-  write({...read(), current: id});
+  const kept = read();
+  if (kept.current !== id) write({...kept, current: id});
 }
 
 // Keep a turn of a conversation, in the place of an earlier version of it; of a deleted conversation nothing.
