@@ -12,6 +12,7 @@ import torch
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
@@ -28,7 +29,7 @@ from qa.default_reader.groups import (
     load_questions,
 )
 from qa.default_reader.loss import group_loss, separate_loss, span_scores
-from qa.default_reader.train import main
+from qa.default_reader.train import article_questions, main
 from qa.default_reader.trainer import Settings, Trainer
 from qa.read import ANSWER_TOKENS, DEFAULT_FOLDER, TransformersReader
 from qa.spans import decode_spans
@@ -335,14 +336,53 @@ def test_a_user_trains_on_a_squad_file_and_gets_a_reader(tmp_path: Path, squad: 
     assert (out / "model.safetensors").stat().st_size < 50_000_000
 
 
+def test_a_finished_run_is_written_again_with_a_share_of_the_weights_it_started_from(
+    tmp_path: Path, squad: Path
+) -> None:
+    arguments = ("--contexts", squad, "--out", tmp_path, "--rate", "1e-3")
+    name = "qa_outputs.weight"
+
+    train(*arguments)
+    trained = load_file(tmp_path / "model.safetensors")[name].float()
+    again = train(*arguments, "--kept", "0.25")
+
+    started = load_file(DEFAULT_FOLDER / "model.safetensors")[name].float()
+    assert "Going on from step 1" in again
+    assert "loss" not in again
+    mixed = load_file(tmp_path / "model.safetensors")[name].float()
+    assert not torch.equal(mixed, trained)
+    torch.testing.assert_close(mixed, 0.75 * trained + 0.25 * started, atol=1e-4, rtol=1e-3)
+
+
+def test_no_more_questions_of_a_file_are_used_than_its_limit(tmp_path: Path) -> None:
+    paths = [tmp_path / "many.jsonl", tmp_path / "few.jsonl"]
+    for path, count in zip(paths, (50, 3), strict=True):
+        path.write_text("".join(json.dumps({"question": f"{path.stem} {n}"}) + "\n" for n in range(count)))
+
+    rows = article_questions(paths, {"many": 10}, seed=1)
+
+    asked = [row["question"].split()[0] for row in rows]
+    assert (asked.count("many"), asked.count("few")) == (10, 3)
+    assert rows == article_questions(paths, {"many": 10}, seed=1)
+    assert rows != article_questions(paths, {"many": 10}, seed=2)
+
+
 def test_a_run_that_goes_on_from_its_checkpoint_ends_with_the_same_weights(
     tmp_path: Path, squad: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
     settings = Settings(epochs=3, rate=1e-4, frozen=5)
-    whole = Trainer(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings)
+    whole = Trainer(DEFAULT_FOLDER, tmp_path / "whole", load_contexts(squad), settings=settings)
     whole.run()
 
+    class Stopped(Trainer):
+        def _train_step(self) -> float:
+            if self.step == 2:
+                raise KeyboardInterrupt
+            return super()._train_step()
+
+    with pytest.raises(KeyboardInterrupt):
+        Stopped(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings).run()
     rest = Trainer(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings)
     assert rest.resume()
     assert (rest.step, len(rest.plan)) == (2, 3)

@@ -40,7 +40,9 @@ def main(
     index: Annotated[Path | None, typer.Option(help="Index of the articles; made if missing.")] = None,
     dev: Annotated[list[Path] | None, typer.Option(help="Questions on the articles to score with.")] = None,
     start: Annotated[Path, typer.Option(help="Reader to start from.")] = DEFAULT_FOLDER,
-    most: Annotated[list[str] | None, typer.Option(help="SOURCE=N: no more than N questions of it.")] = None,
+    most: Annotated[
+        list[str] | None, typer.Option(help="SOURCE=N: at most N of it; a file's name is its source.")
+    ] = None,
     least_words: Annotated[int, typer.Option(help="Leave out shorter questions with contexts.")] = 1,
     wrong: Annotated[int, typer.Option(help="Texts without the answer, of a question on articles.")] = (
         SAMPLING.wrong
@@ -56,6 +58,12 @@ def main(
     decay: Annotated[float, typer.Option(help="Of the weights' moving average; 0: none.")] = SETTINGS.decay,
     frozen: Annotated[int, typer.Option(help="Lowest layers that stay as they are.")] = SETTINGS.frozen,
     seed: Annotated[int, typer.Option()] = SETTINGS.seed,
+    kept: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Share of --start's weights in the reader; a finished run need not run again."
+        ),
+    ] = 0.0,
 ) -> None:
     """Train a reader on questions with contexts, and on questions about articles as retrieval finds them."""
     settings = Settings(
@@ -68,8 +76,9 @@ def main(
         seed=seed,
     )
     try:
-        groups = context_groups(contexts or [], limits(most or []), least_words, seed)
-        asked = [[row for path in paths or [] for row in load_questions(path)] for paths in (questions, dev)]
+        at_most = limits(most or [])
+        groups = context_groups(contexts or [], at_most, least_words, seed)
+        asked = [article_questions(questions or [], at_most, seed), article_questions(dev or [], {}, seed)]
         held: list[Group] = []
         if any(asked):
             if not articles:
@@ -83,7 +92,7 @@ def main(
         if trainer.resume():
             typer.echo(f"Going on from step {trainer.step:,}")
         trainer.run()
-        trainer.save()
+        trainer.save(kept)
     except CitewireError as error:
         typer.echo(f"train: {error}", err=True)
         raise typer.Exit(2) from error
@@ -115,6 +124,16 @@ def context_groups(paths: Sequence[Path], most: dict[str, int], least: int, seed
     for source, groups in by_source.items():
         kept += rng.sample(groups, min(most.get(source, len(groups)), len(groups)))
     return add_neighbours(kept, SentenceTransformerEncoder(), most=3) if kept else []
+
+
+def article_questions(paths: Sequence[Path], most: dict[str, int], seed: int) -> list[dict[str, Any]]:
+    """Read questions on articles, no more of a file than the limit by its name without ending."""
+    rng = random.Random(seed)
+    kept = []
+    for path in paths:
+        rows = load_questions(path)
+        kept += rng.sample(rows, min(most.get(path.stem, len(rows)), len(rows)))
+    return kept
 
 
 def article_groups(

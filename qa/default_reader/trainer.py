@@ -104,6 +104,7 @@ class Trainer:
         self.weights = {name: p for name, p in self.model.named_parameters() if self._is_trained(name)}
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(name in self.weights)
+        self.started = {name: p.detach().clone() for name, p in self.weights.items()}
         self.average = {name: p.detach().clone() for name, p in self.weights.items()}
         matrices = [p for p in self.weights.values() if p.ndim > 1]
         vectors = [p for p in self.weights.values() if p.ndim <= 1]
@@ -160,7 +161,7 @@ class Trainer:
                 )
             if self.step in scored:
                 typer.echo(f"| dev: {self.dev_score()}" if self.held else "")
-            if self.step % CHECKPOINT_STEPS == 0 and self.step < steps:
+            if self.step % CHECKPOINT_STEPS == 0 or self.step == steps:
                 self.save_checkpoint()
 
     def _train_step(self) -> float:
@@ -230,10 +231,14 @@ class Trainer:
         for name, parameter in self.weights.items():
             parameter.copy_(values[name])
 
-    def save(self) -> None:
-        """Write the averaged weights as a reader: float16 safetensors with the tokenizer."""
-        if self.settings.decay:
-            self._load(self.average)
+    def save(self, kept: float = 0.0) -> None:
+        """Write the averaged weights as a reader: float16 safetensors with the tokenizer.
+
+        :param kept: share of the weights that the run started from in those that are written
+
+        Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (arXiv:2109.01903).
+        """
+        self._load({name: torch.lerp(self.average[name], self.started[name], kept) for name in self.weights})
         logging.disable_progress_bar()
         self.model.half().save_pretrained(self.out)
         for name in ("tokenizer.json", "tokenizer_config.json"):
