@@ -17,7 +17,6 @@ from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 from index.errors import CitewireError
-from qa.default_reader import trainer
 from qa.default_reader.careless import careless, hurried, with_typo
 from qa.default_reader.features import Row, Sampling, batches, collate, draw, encode
 from qa.default_reader.groups import (
@@ -368,21 +367,13 @@ def test_no_more_questions_of_a_file_are_used_than_its_limit(tmp_path: Path) -> 
 
 
 def test_a_run_that_goes_on_from_its_checkpoint_ends_with_the_same_weights(
-    tmp_path: Path, squad: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, squad: Path
 ) -> None:
-    monkeypatch.setattr(trainer, "CHECKPOINT_STEPS", 2)
     settings = Settings(epochs=3, rate=1e-4, frozen=5)
     whole = Trainer(DEFAULT_FOLDER, tmp_path / "whole", load_contexts(squad), settings=settings)
     whole.run()
 
-    class Stopped(Trainer):
-        def _train_step(self) -> float:
-            if self.step == 2:
-                raise KeyboardInterrupt
-            return super()._train_step()
-
-    with pytest.raises(KeyboardInterrupt):
-        Stopped(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings).run()
+    Trainer(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings).run(stop=2)
     rest = Trainer(DEFAULT_FOLDER, tmp_path, load_contexts(squad), settings=settings)
     assert rest.resume()
     assert (rest.step, len(rest.plan)) == (2, 3)

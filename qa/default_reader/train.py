@@ -58,6 +58,9 @@ def main(
     decay: Annotated[float, typer.Option(help="Of the weights' moving average; 0: none.")] = SETTINGS.decay,
     frozen: Annotated[int, typer.Option(help="Lowest layers that stay as they are.")] = SETTINGS.frozen,
     seed: Annotated[int, typer.Option()] = SETTINGS.seed,
+    stop: Annotated[
+        int | None, typer.Option(min=1, help="Write the reader after so many steps of the schedule.")
+    ] = None,
     kept: Annotated[
         float,
         typer.Option(
@@ -91,7 +94,7 @@ def main(
         trainer = Trainer(start, out, groups, settings=settings, sampling=sampling, dev=held)
         if trainer.resume():
             typer.echo(f"Going on from step {trainer.step:,}")
-        trainer.run()
+        trainer.run(stop)
         trainer.save(kept)
     except CitewireError as error:
         typer.echo(f"train: {error}", err=True)

@@ -146,9 +146,9 @@ class Trainer:
             share = min(1.0, self.settings.epochs - epoch)
             yield from ((epoch, batch) for batch in made[: math.ceil(share * len(made))])
 
-    def run(self) -> None:
-        """Train to the end of the plan, saving a checkpoint now and then."""
-        steps, first, began = len(self.plan), self.step, time.monotonic()
+    def run(self, stop: int | None = None) -> None:
+        """Train to the end of the plan, or so many steps of it, saving a checkpoint now and then."""
+        steps, first, began = min(stop or len(self.plan), len(self.plan)), self.step, time.monotonic()
         scored = {round(steps * number / DEV_SCORES) for number in range(1, DEV_SCORES + 1)}
         mean = math.nan
         while self.step < steps:
