@@ -8,7 +8,7 @@ answers (``python -m eval``, ``python -m eval.closed``).
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -24,6 +24,7 @@ NEAR = 7  # wrong texts kept of a question on articles: with a right one, the pa
 
 
 SETTINGS, SAMPLING = Settings(), Sampling()
+T = TypeVar("T")
 
 
 def main(
@@ -125,7 +126,7 @@ def context_groups(paths: Sequence[Path], most: dict[str, int], least: int, seed
             by_source.setdefault(group.source, []).append(group)
     kept = []
     for source, groups in by_source.items():
-        kept += rng.sample(groups, min(most.get(source, len(groups)), len(groups)))
+        kept += _sampled(groups, most.get(source), rng)
     return add_neighbours(kept, SentenceTransformerEncoder(), most=3) if kept else []
 
 
@@ -134,9 +135,13 @@ def article_questions(paths: Sequence[Path], most: dict[str, int], seed: int) ->
     rng = random.Random(seed)
     kept = []
     for path in paths:
-        rows = load_questions(path)
-        kept += rng.sample(rows, min(most.get(path.stem, len(rows)), len(rows)))
+        kept += _sampled(load_questions(path), most.get(path.stem), rng)
     return kept
+
+
+def _sampled(items: Sequence[T], most: int | None, rng: random.Random) -> list[T]:
+    """Draw items in random order, no more than a limit; all of them if there is none."""
+    return rng.sample(items, len(items) if most is None else min(most, len(items)))
 
 
 def article_groups(
