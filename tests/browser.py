@@ -114,12 +114,17 @@ class Browsed:
         return self.page.locator("#ask textarea")
 
     def ask(self, question: str) -> "sync_api.Locator":
-        """Ask as a person does, and wait for the answer; give its turn."""
+        """Ask as a person does, and wait for the answer; give its turn, even if the same was asked before."""
+        turns = self.page.locator(".turn:not(.only-notice)")  # a notice goes when the next question is asked
+        asked = turns.count()
         self.box.fill(question)
         self.box.press("Enter")
-        return self.answered(question)
+        return self._answered(turns.nth(asked))
 
     def answered(self, question: str) -> "sync_api.Locator":
-        turn = self.page.locator(".turn", has_text=question).last
+        """Wait for the answer to a question that this page was asked once; give its turn."""
+        return self._answered(self.page.locator(".turn", has_text=question).last)
+
+    def _answered(self, turn: "sync_api.Locator") -> "sync_api.Locator":
         turn.locator(".answer").wait_for(timeout=PATIENCE)
         return turn
