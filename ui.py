@@ -126,7 +126,7 @@ def page(library: Library, batcher: Batcher) -> gr.Blocks:
                 lines=1, max_lines=5, autofocus=True, submit_btn=True, container=False,
             )  # fmt: skip
         box.submit(
-            ask, [box, sent], wire, js="(text) => window.citewire.begin(text)",
+            ask, [box, sent], wire, js=BEGIN,
             trigger_mode="multiple", concurrency_limit=2 * BATCH, show_progress="hidden",
             api_name="page", api_visibility="private",  # by its name, "ask" would be taken
         )  # fmt: skip
@@ -212,7 +212,11 @@ def main(
 
 SANS = ["ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif"]
 THEME = gr.themes.Base(font=SANS, font_mono=["ui-monospace", "monospace"])
-# The page's own script may come before or after Gradio's.
+# The page's own script may come before or after Gradio's, and after the first question of somebody quick.
+BEGIN = """async text => {
+  while (!window.citewire) await new Promise(done => setTimeout(done, 20));
+  return window.citewire.begin(text);
+}"""
 CONNECT = "window.citewireWire = {element, props, watch}; window.citewire?.start(window.citewireWire);"
 ICON = quote(
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8"'

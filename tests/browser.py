@@ -26,7 +26,7 @@ QUIET = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
 )
-PATIENCE = 120_000  # milliseconds: the first answer waits for the sample to be indexed and the models
+PATIENCE = 300_000  # milliseconds: the first answer waits for the sample to be indexed and the models
 
 
 def start(home: Path, *options: str) -> subprocess.Popen[str]:
@@ -96,7 +96,7 @@ class Browsed:
         page.on("dialog", self._said)
         page.on("popup", lambda other: self.opened.append(other.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.goto(address)
+        page.goto(address, timeout=PATIENCE)
 
     def _requested(self, request: "sync_api.Request") -> None:
         if request.url.startswith(("data:", "blob:")):

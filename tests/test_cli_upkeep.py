@@ -102,7 +102,8 @@ def test_a_watched_folder_is_followed_until_ctrl_c(tmp_path: Path) -> None:
         assert watch.stdout
         assert "watching" in watch.stdout.readline()
         time.sleep(3)
-        shutil.copy(ROOT / "eval" / "articles" / STORIES[0], news)
+        whole = shutil.copy(ROOT / "eval" / "articles" / STORIES[0], tmp_path)
+        Path(whole).rename(news / "story.txt")  # the watcher never sees a part of it
         assert "1 added" in watch.stdout.readline()
     finally:
         watch.send_signal(signal.SIGINT)

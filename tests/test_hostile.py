@@ -382,6 +382,7 @@ def read(page: "sync_api.Page", button: "sync_api.Locator") -> str:
     shown = page.locator("#pane").inner_text()
     page.keyboard.press("Escape")
     page.wait_for_function("!document.querySelector('#pane').open")
+    page.evaluate("new Promise(requestAnimationFrame)")  # the pane gives the focus back in the next frame
     return shown
 
 
@@ -426,9 +427,9 @@ def exported(page: "sync_api.Page") -> Iterator[str]:
     """Open each earlier conversation, and export it."""
     page.click("#show-history")
     count = page.locator("#chats .chat").count()
-    for _ in range(count):
+    for place in range(count):
         assert not problems(page, "#history")
-        page.locator("#chats .chat").last.click()  # which makes it the first
+        page.locator("#chats .chat").nth(place).click()
         page.locator(".turn").first.wait_for()
         assert not problems(page, "#turns")
         with page.expect_download() as download:

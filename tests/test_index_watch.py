@@ -60,7 +60,7 @@ def names(store: Index) -> list[str]:
         return [name.rpartition("/")[2] for name in snapshot.ids()]
 
 
-def until(condition: object, seconds: float = 30.0) -> None:
+def until(condition: object, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # type: ignore[operator]
         time.sleep(0.05)

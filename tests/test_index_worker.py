@@ -132,7 +132,6 @@ def test_deep_nesting_is_a_line(parsers: Parsers) -> None:
 def test_whatever_a_parser_does_ends_in_a_line(
     monkeypatch: pytest.MonkeyPatch, work: str, expected: str
 ) -> None:
-    monkeypatch.setattr(index.worker, "PATIENCE", 8.0)
     program = f"""
 import os, time, index.formats, index.worker
 def read(data, suffix, **rest):
@@ -143,6 +142,9 @@ index.worker.read, index.worker.SECONDS = read, 1
 index.worker.main()
 """
     with Parsers(program) as parsers:
+        if "sleep" in work:
+            parsers.read(PAGE, ".html", max_unpacked=UNPACKED)  # so that the start is not waited for
+            monkeypatch.setattr(index.worker, "PATIENCE", 8.0)
         message = refusal(parsers, b"bad", ".pdf")
         assert message.startswith(expected)
 

@@ -172,7 +172,7 @@ def test_a_login_is_made_and_asked_for_as_the_readme_says(place: Path) -> None:
         port = address.rpartition(":")[2]
         there = f"http://127.0.0.1:{port}/api/ask?question=Who"
         named = {"Host": "chat.example.org"}
-        assert httpx.get(there, headers=named, trust_env=False).status_code == 401
+        assert httpx.get(there, headers=named, timeout=60, trust_env=False).status_code == 401
         auth = ("ana", "a long password")
         assert httpx.get(there, headers=named, auth=auth, timeout=60, trust_env=False).status_code in {
             200,

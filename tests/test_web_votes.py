@@ -295,10 +295,14 @@ def test_a_vote_that_cannot_be_written_says_why(qa: QA, tmp_path: Path) -> None:
     assert response.json()["error"].startswith("the vote cannot be kept: ")
 
 
-def test_votes_of_many_threads_and_processes_are_all_kept(tmp_path: Path) -> None:
+def test_votes_of_many_threads_and_processes_are_all_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qa.web.votes.WAIT", 60)
     path = tmp_path / "votes.jsonl"
     script = (
-        "import sys\nfrom pathlib import Path\nfrom qa.web.votes import Votes\n"
+        "import sys\nfrom pathlib import Path\nimport qa.web.votes\nfrom qa.web.votes import Votes\n"
+        "qa.web.votes.WAIT = 60\n"
         "for n in range(20): Votes(Path(sys.argv[1])).put({'id': f'{sys.argv[2]}-{n}', 'question': 'Wo\u2028?'})"
     )
     others = [subprocess.Popen([sys.executable, "-c", script, str(path), name], cwd=ROOT) for name in "ab"]
