@@ -128,7 +128,7 @@ def test_a_plain_question_is_answered_from_the_right_article(sample: QA) -> None
     assert str(answer).startswith(f"{FOUND}   ({answer.confidence:.0%} sure)\n\n[1] “")
     assert f"[{FOUND}]" in str(answer)
     assert sample.signature == answer.signature
-    assert all(part in answer.signature for part in ("all-MiniLM-L6-v2@", "citewire-reader-5@"))
+    assert all(part in answer.signature for part in ("all-MiniLM-L6-v2@", "citewire-reader-6@"))
 
 
 def test_a_question_that_the_articles_do_not_answer_is_declined(sample: QA) -> None:
@@ -352,7 +352,7 @@ def test_a_calibration_of_another_reader_is_refused_when_the_first_question_come
     encoder = sample._encoder
     with (
         QA.open(sample.store.path, reader=OtherReader(), encoder=encoder) as opened,
-        pytest.raises(ModelError, match=r"fitted for the reader citewire-reader-5@\w+, not other-reader@1"),
+        pytest.raises(ModelError, match=r"fitted for the reader citewire-reader-6@\w+, not other-reader@1"),
     ):
         opened.ask(KNOWN)
     config = Config(calibration=replace(Calibration.by_margin(), threshold=0.0))
